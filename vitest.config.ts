@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config'
+
+const conditions = ['@valetkey/source', 'node', 'module', 'import', 'default']
+
+function project(name: string, include: string[], testTimeout: number, exclude: string[] = []) {
+  return {
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      name,
+      include,
+      exclude: ['**/node_modules/**', '**/dist/**', ...exclude],
+      testTimeout,
+      hookTimeout: 60_000,
+      environment: 'node' as const,
+      restoreMocks: true,
+    },
+  }
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', ['packages/**/src/**/*.test.ts'], 15_000),
+      project('conformance', ['conformance/**/*.test.ts'], 30_000),
+      project('interop', ['interop/**/*.test.ts'], 60_000),
+      project('packed', ['tooling/**/*.test.ts'], 240_000),
+    ],
+  },
+})
