@@ -1,1 +1,14 @@
-export {}
+export {
+  type CheckedSettings,
+  type ConnectorSettings,
+  type Driver,
+  type DriverBehaviour,
+  type HeldDetail,
+  InvalidSettings,
+  type JsonObject,
+  type MintedToken,
+  type MintRefusal,
+  type MintRequest,
+  type ProviderAccess,
+  ProviderFault,
+} from './driver.ts'
