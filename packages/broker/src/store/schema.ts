@@ -1,0 +1,187 @@
+import type { Authority, AuthorizationDetail, SubjectType } from '@valetkey/protocol'
+import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
+
+/** A `jsonb` column: parsed when read, written as its JSON text. */
+type Json<Value> = ColumnType<Value, string, string>
+type NullableJson<Value> = ColumnType<Value | null, string | null, string | null>
+
+/** Moments are milliseconds since the epoch in `bigint` columns, so that both engines and the wire agree. */
+type Milliseconds = number
+
+export interface ProjectTable {
+  id: string
+  name: string
+  allow_development_identities: boolean
+  created_at: Milliseconds
+}
+
+/** One trust rule: all its claims must match, each by one of its values. */
+export interface TrustRuleTable {
+  id: string
+  project_id: string
+  environment: string
+  issuer: string
+  audience: string
+  claims: Json<Readonly<Record<string, readonly string[]>>>
+  max_age_seconds: number
+  created_at: Milliseconds
+}
+
+/** One row: `trust`, bumped with every change to projects and rules, so that a process knows its copy is stale. */
+export interface RevisionTable {
+  name: string
+  value: number
+}
+
+export interface ConnectorTable {
+  id: string
+  uid: string
+  name: string
+  service: string
+  type: string
+  configuration: Json<Readonly<Record<string, unknown>>>
+  /** Sealed JSON of the driver's secrets. */
+  secrets: string
+  /** Grows with every change of configuration or secrets; part of the associated data of `secrets`. */
+  version: number
+  created_at: Milliseconds
+  updated_at: Milliseconds
+  /** Set when removed; the row is purged once nothing issued from it can still be alive. */
+  removed_at: Milliseconds | null
+}
+
+export interface AttachmentTable {
+  id: string
+  connector_id: string
+  project_id: string
+  environment: string
+  subjects: NullableJson<readonly SubjectType[]>
+  scopes: NullableJson<readonly string[]>
+  resources: NullableJson<readonly string[]>
+  authorization_details: NullableJson<readonly AuthorizationDetail[]>
+  max_ttl_seconds: number | null
+  full_access: boolean
+  /** Grows with every change of the ceiling: tokens issued under an older one are not served again. */
+  version: number
+  created_at: Milliseconds
+  updated_at: Milliseconds
+}
+
+/** What a stored token answers besides the secret itself. */
+export interface IssuedTokenFacts {
+  readonly requested: Authority
+  readonly granted: Authority
+  readonly enforcedBy: 'provider' | 'proxy' | 'none'
+  readonly origins: readonly string[]
+  readonly standing?: true
+  readonly installationId?: string
+  readonly tenantId?: string
+  readonly externalSubject?: string
+  readonly name?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** A token that was issued and may be served again, or waits to be ended at the provider. */
+export interface IssuedTokenTable {
+  id: string
+  connector_id: string
+  connector_version: number
+  attachment_id: string
+  attachment_version: number
+  project_id: string
+  environment: string
+  subject_type: SubjectType
+  /** SHA-256 of subject and installation as requested: what `DELETE …/tokens` names. */
+  subject_key: string
+  /** SHA-256 of the canonical request: what may be served again to the same attachment. */
+  request_key: string
+  installation_id: string | null
+  token: string
+  facts: Json<IssuedTokenFacts>
+  /** What the caller was told. */
+  expires_at: Milliseconds
+  /** When the provider itself ends it; null when it never does. */
+  provider_expires_at: Milliseconds | null
+  issued_at: Milliseconds
+  /** Set when it may no longer be served. */
+  ended_at: Milliseconds | null
+  /** When to (re)try to end it at the provider; null when there is nothing to do. */
+  revoke_at: Milliseconds | null
+  revoke_attempts: number
+}
+
+export interface AccessTokenTable {
+  id: string
+  secret_hash: string
+  role: 'owner' | 'manager' | 'auditor' | null
+  project_id: string | null
+  environment: string | null
+  /** True for the owner token that a development broker makes at every start. */
+  ephemeral: boolean
+  created_at: Milliseconds
+  expires_at: Milliseconds | null
+}
+
+export interface SigningKeyTable {
+  id: string
+  purpose: string
+  algorithm: string
+  public_jwk: Json<Readonly<Record<string, unknown>>>
+  /** Sealed private JWK. */
+  private_jwk: string
+  created_at: Milliseconds
+}
+
+export interface AuditEventTable {
+  /** Order of insertion over all chains; gaps mean nothing, the chain's `seq` has none. */
+  position: Generated<number>
+  chain: string
+  seq: number
+  at: Milliseconds
+  kind: string
+  code: string | null
+  request_id: string | null
+  project_id: string | null
+  environment: string | null
+  connector_id: string | null
+  /** Canonical JSON (RFC 8785) of the event: the text that was hashed. */
+  body: string
+  previous_hash: string
+  hash: string
+}
+
+export interface AuditCheckpointTable {
+  id: Generated<number>
+  at: Milliseconds
+  jws: string
+}
+
+/** Small facts about the whole installation: the key ring's canary. */
+export interface InstallationTable {
+  name: string
+  value: string
+}
+
+export interface Schema {
+  projects: ProjectTable
+  trust_rules: TrustRuleTable
+  revisions: RevisionTable
+  connectors: ConnectorTable
+  attachments: AttachmentTable
+  issued_tokens: IssuedTokenTable
+  access_tokens: AccessTokenTable
+  signing_keys: SigningKeyTable
+  audit_events: AuditEventTable
+  audit_checkpoints: AuditCheckpointTable
+  installation: InstallationTable
+}
+
+export type ProjectRow = Selectable<ProjectTable>
+export type TrustRuleRow = Selectable<TrustRuleTable>
+export type ConnectorRow = Selectable<ConnectorTable>
+export type AttachmentRow = Selectable<AttachmentTable>
+export type IssuedTokenRow = Selectable<IssuedTokenTable>
+export type NewIssuedToken = Insertable<IssuedTokenTable>
+export type AccessTokenRow = Selectable<AccessTokenTable>
+export type SigningKeyRow = Selectable<SigningKeyTable>
+export type AuditEventRow = Selectable<AuditEventTable>
