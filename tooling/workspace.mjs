@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -13,7 +13,14 @@ const pnpmHome = join(root, '.pnpm-home')
 const pnpmBin = join(pnpmHome, process.platform === 'win32' ? 'pnpm.cmd' : join('bin', 'pnpm'))
 const stamp = join(root, 'node_modules', '.valetkey-setup')
 
-const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' }
+// turbo looks for pnpm on the PATH. Tests of the packed packages run on the Node that users have: this one.
+const env = {
+  ...process.env,
+  PATH: `${dirname(pnpmBin)}${delimiter}${process.env.PATH ?? ''}`,
+  VALETKEY_TEST_NODE: process.execPath,
+  TURBO_TELEMETRY_DISABLED: '1',
+  DO_NOT_TRACK: '1',
+}
 
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, env, stdio: 'inherit', ...options })
