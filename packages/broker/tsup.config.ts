@@ -1,4 +1,9 @@
 import { defineConfig } from 'tsup'
 import { library } from '../../tooling/tsup-library.ts'
 
-export default defineConfig(library())
+export default defineConfig(
+  library({
+    platform: 'node',
+    entry: { index: 'src/index.ts', host: 'src/host/index.ts', audit: 'src/audit/index.ts' },
+  }),
+)

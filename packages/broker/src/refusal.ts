@@ -18,6 +18,8 @@ export type Refusal =
   | { readonly reason: 'identity_ambiguous' }
   | { readonly reason: 'access_token_unknown' }
   | { readonly reason: 'role_insufficient'; readonly needed: string }
+  | { readonly reason: 'workload_needed' }
+  | { readonly reason: 'operator_needed' }
   | { readonly reason: 'connector_not_linked' }
   | { readonly reason: 'above_ceiling'; readonly part: string }
   | { readonly reason: 'above_grant'; readonly message: string }
@@ -76,6 +78,17 @@ export function answerFor(refusal: Refusal): RefusalAnswer {
       }
     case 'role_insufficient':
       return { code: 'forbidden', message: `This needs an access token with the role ${refusal.needed}` }
+    case 'workload_needed':
+      return {
+        code: 'forbidden',
+        message:
+          "An operator's access token gets no provider token: ask with a workload's identity, or a token made by `valetkey token create --project … --environment …`",
+      }
+    case 'operator_needed':
+      return {
+        code: 'forbidden',
+        message: 'This needs the access token of an operator, not the identity of a workload',
+      }
     case 'connector_not_linked':
       return {
         code: 'forbidden',

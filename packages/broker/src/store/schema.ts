@@ -74,6 +74,8 @@ export interface IssuedTokenFacts {
   readonly enforcedBy: 'provider' | 'proxy' | 'none'
   readonly origins: readonly string[]
   readonly standing?: true
+  /** How the audit trail names the token: SHA-256 if minted, an HMAC under the key ring if standing. */
+  readonly digest: string
   readonly installationId?: string
   readonly tenantId?: string
   readonly externalSubject?: string
@@ -91,7 +93,7 @@ export interface IssuedTokenTable {
   project_id: string
   environment: string
   subject_type: SubjectType
-  /** SHA-256 of subject and installation as requested: what `DELETE …/tokens` names. */
+  /** SHA-256 of the subject: what `DELETE …/tokens` names. */
   subject_key: string
   /** SHA-256 of the canonical request: what may be served again to the same attachment. */
   request_key: string
@@ -108,6 +110,13 @@ export interface IssuedTokenTable {
   /** When to (re)try to end it at the provider; null when there is nothing to do. */
   revoke_at: Milliseconds | null
   revoke_attempts: number
+}
+
+/** How often a subject's tokens were ended under one attachment: a token minted across such an end is not kept. */
+export interface SubjectEpochTable {
+  attachment_id: string
+  subject_key: string
+  epoch: number
 }
 
 export interface AccessTokenTable {
@@ -169,6 +178,7 @@ export interface Schema {
   connectors: ConnectorTable
   attachments: AttachmentTable
   issued_tokens: IssuedTokenTable
+  subject_epochs: SubjectEpochTable
   access_tokens: AccessTokenTable
   signing_keys: SigningKeyTable
   audit_events: AuditEventTable

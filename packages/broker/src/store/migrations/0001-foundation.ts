@@ -117,6 +117,16 @@ export const foundation: Migration = {
     )
 
     await db.schema
+      .createTable('subject_epochs')
+      .addColumn('attachment_id', 'text', (column) =>
+        column.notNull().references('attachments.id').onDelete('cascade'),
+      )
+      .addColumn('subject_key', 'text', (column) => column.notNull())
+      .addColumn('epoch', 'integer', (column) => column.notNull())
+      .addPrimaryKeyConstraint('subject_epochs_pkey', ['attachment_id', 'subject_key'])
+      .execute()
+
+    await db.schema
       .createTable('access_tokens')
       .addColumn('id', 'text', (column) => column.primaryKey())
       .addColumn('secret_hash', 'text', (column) => column.notNull().unique())

@@ -1,0 +1,40 @@
+import type { Driver } from '@valetkey/connectors'
+import type { Kysely } from 'kysely'
+import type { CheckpointSigner } from './audit/checkpoint.ts'
+import type { AuditTrail } from './audit/trail.ts'
+import type { DevelopmentIssuer } from './authenticate/development-issuer.ts'
+import type { VerifiedIdentity } from './authenticate/identity-token.ts'
+import type { Egress } from './egress/egress-fetch.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Outcome } from './refusal.ts'
+import type { KeyRing } from './secrets/key-ring.ts'
+import type { SigningKey } from './secrets/signing-keys.ts'
+import type { Schema } from './store/schema.ts'
+import type { TrustSnapshots } from './store/trust-snapshot.ts'
+
+/** Everything a running broker works with; made once at start, handed to each step. */
+export interface BrokerContext {
+  /** No trailing slash. */
+  readonly publicUrl: string
+  /** Whether issuers may be http on loopback: a development broker, or one whose egress settings allow it. */
+  readonly allowHttpLoopback: boolean
+  /** True for the embedded development broker. */
+  readonly development: boolean
+  readonly db: Kysely<Schema>
+  readonly keyRing: KeyRing
+  readonly trust: TrustSnapshots
+  readonly verifyIdentity: (token: string) => Promise<Outcome<VerifiedIdentity>>
+  readonly developmentIssuer: DevelopmentIssuer
+  readonly developmentKey: SigningKey
+  readonly audit: AuditTrail
+  readonly checkpointKey: SigningKey
+  readonly checkpointSigner: CheckpointSigner
+  readonly egress: Egress
+  readonly findDriver: (service: string) => Driver | undefined
+  readonly drivers: readonly Driver[]
+  readonly metrics: Metrics
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}

@@ -1,0 +1,186 @@
+import { drivers as builtInDrivers, type Driver } from '@valetkey/connectors'
+import { type CheckpointSigner, createCheckpointSigner } from './audit/checkpoint.ts'
+import { createAuditTrail } from './audit/trail.ts'
+import { createDevelopmentIssuer } from './authenticate/development-issuer.ts'
+import { createIdentityVerifier } from './authenticate/identity-token.ts'
+import { createIssuerKeys } from './authenticate/issuer-keys.ts'
+import type { BrokerContext } from './context.ts'
+import { createEgress } from './egress/egress-fetch.ts'
+import { createApp } from './http/app.ts'
+import { createRevocationWorker, type RevocationWorker } from './issue/revocation-worker.ts'
+import { type Log, silentLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { checkKeyRing } from './secrets/canary.ts'
+import { parseKeyRing } from './secrets/key-ring.ts'
+import { loadSigningKey } from './secrets/signing-keys.ts'
+import { migrate } from './store/migrate.ts'
+import { type OpenDatabase, openEmbedded, openPostgres } from './store/open-database.ts'
+import { createTrustSnapshots } from './store/trust-snapshot.ts'
+
+/** Everything a broker is told; it reads no environment variable and no file that is not named here. */
+export interface BrokerConfig {
+  /** The URL under which clients reach it. It is the audience of identities and the issuer of what the broker signs. */
+  readonly publicUrl: string
+  /** A PostgreSQL URL; or a folder (or memory) for the embedded database, which one process at a time may use. */
+  readonly database:
+    | { readonly url: string; readonly maxConnections?: number }
+    | { readonly folder: string }
+    | 'memory'
+  /** The key ring: `id:base64,…`, 32 bytes each; the first encrypts, the others still open what they once encrypted. */
+  readonly keys: string
+  /** A broker for one person's machine: trusts its own development identities, checks `Host` and `Origin`. Default false. */
+  readonly development?: boolean
+  /** Hosts, addresses or ranges that outgoing calls may reach besides public ones. Default none. */
+  readonly egressAllow?: readonly string[]
+  /** Default: GitHub, Slack, API key. */
+  readonly drivers?: readonly Driver[]
+  /** Default: silent. */
+  readonly log?: Log
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number
+  /** How often tokens are ended in the background. Default 5,000 ms. */
+  readonly revocationEveryMs?: number
+}
+
+/** An issuing point. */
+export interface Broker {
+  /** Answers one HTTP request. Before `start` and after `close` it answers 503. */
+  readonly fetch: (request: Request) => Promise<Response>
+  /** Opens and migrates the database, checks the keys, starts the background work. */
+  start(): Promise<void>
+  /** Finishes the background work, signs a last checkpoint and closes the database. Requests in flight should be over. */
+  close(): Promise<void>
+}
+
+/**
+ * Creates an issuing point. Does no I/O before {@link Broker.start}.
+ *
+ * @throws {TypeError} when the public URL is not an http(s) URL without query and fragment.
+ * @throws {KeyRingInvalid} when the key ring can't be read.
+ */
+export function createBroker(config: BrokerConfig): Broker {
+  return assembleBroker(config).broker
+}
+
+/** A broker, and what a process on its own host may reach behind it. */
+export interface AssembledBroker {
+  readonly broker: Broker
+  /** Present between `start` and `close`. */
+  readonly context: () => BrokerContext | undefined
+}
+
+/** As {@link createBroker}, for this package's own host commands. */
+export function assembleBroker(config: BrokerConfig): AssembledBroker {
+  const publicUrl = parsePublicUrl(config.publicUrl)
+  const keyRing = parseKeyRing(config.keys)
+  const log = config.log ?? silentLog
+  const now = config.now ?? Date.now
+  const development = config.development ?? false
+  const egressAllow = config.egressAllow ?? []
+  const drivers = config.drivers ?? builtInDrivers
+  const driversByService = new Map(drivers.map((driver) => [driver.service, driver]))
+
+  let context: BrokerContext | undefined
+  let database: OpenDatabase | undefined
+  let worker: RevocationWorker | undefined
+  const app = createApp({ context: () => context, log, development, publicUrl })
+
+  async function startWith(open: OpenDatabase): Promise<void> {
+    const { db } = open
+    await migrate(db)
+    await checkKeyRing(db, keyRing)
+    const checkpointKey = await loadSigningKey(db, keyRing, 'audit-checkpoint', now())
+    const developmentKey = await loadSigningKey(db, keyRing, 'development-identity', now())
+    const egress = createEgress({ allow: egressAllow, allowLoopback: development })
+    const trust = createTrustSnapshots(db)
+    await trust.refresh()
+    const developmentIssuer = createDevelopmentIssuer({
+      publicUrl,
+      now,
+      key: developmentKey,
+      admits: async (projectId) => {
+        const project = await trust.project(projectId)
+        return project?.allowsDevelopment === true ? project : undefined
+      },
+    })
+    const checkpointSigner: CheckpointSigner = createCheckpointSigner({ key: checkpointKey, publicUrl, now })
+    const audit = createAuditTrail({ db, now, log, sign: checkpointSigner })
+    const started: BrokerContext = {
+      publicUrl,
+      development,
+      allowHttpLoopback: development || egressAllow.length > 0,
+      db,
+      keyRing,
+      trust,
+      verifyIdentity: createIdentityVerifier({
+        rules: trust,
+        keys: createIssuerKeys({ fetch: egress.fetch, now, log }),
+        now,
+        development: developmentIssuer,
+      }),
+      developmentIssuer,
+      developmentKey,
+      audit,
+      checkpointKey,
+      checkpointSigner,
+      egress,
+      findDriver: (service) => driversByService.get(service),
+      drivers,
+      metrics: createMetrics(),
+      log,
+      now,
+    }
+    await audit.start()
+    worker = createRevocationWorker(started, { everyMs: config.revocationEveryMs ?? 5_000 })
+    worker.start()
+    context = started
+  }
+
+  const broker: Broker = {
+    fetch: async (request) => app.fetch(request),
+    async start() {
+      if (database !== undefined) throw new Error('The broker has been started already')
+      const open = await openDatabase(config.database, log)
+      database = open
+      try {
+        await startWith(open)
+      } catch (error) {
+        database = undefined
+        await open.close()
+        throw error
+      }
+    },
+    async close() {
+      const closing = context
+      context = undefined
+      await worker?.stop()
+      worker = undefined
+      await closing?.audit.stop()
+      await closing?.egress.close()
+      await database?.close()
+      database = undefined
+    },
+  }
+  return { broker, context: () => context }
+}
+
+async function openDatabase(database: BrokerConfig['database'], log: Log): Promise<OpenDatabase> {
+  if (database === 'memory') return openEmbedded({ folder: 'memory', log })
+  if ('folder' in database) return openEmbedded({ folder: database.folder, log })
+  const { url, maxConnections } = database
+  return openPostgres({ url, log, ...(maxConnections === undefined ? {} : { maxConnections }) })
+}
+
+function parsePublicUrl(text: string): string {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw new TypeError('publicUrl must be a URL, for example https://valetkey.example.com')
+  }
+  const plain = url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+  if (!/^https?:$/.test(url.protocol) || !plain) {
+    throw new TypeError('publicUrl must be an http(s) URL without user, query and fragment')
+  }
+  return text.replace(/\/+$/, '')
+}

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BrokerConfig } from '../create-broker.ts'
+import { dataFolderKeys } from '../store/data-folder.ts'
+import { HostError } from './host-error.ts'
+
+/** A process's environment variables. */
+export type Variables = Readonly<Record<string, string | undefined>>
+
+/** The port of `dev` and `serve` unless told. */
+export const defaultPort = 4570
+
+/** What the environment says about a server: the one place that reads it. */
+export interface ServerSettings {
+  readonly port: number
+  /** All interfaces when a public URL is configured, loopback otherwise. */
+  readonly hostname: string
+  readonly broker: Pick<BrokerConfig, 'publicUrl' | 'database' | 'keys' | 'egressAllow'>
+}
+
+/**
+ * Reads `PORT`, `VALETKEY_PUBLIC_URL`, `DATABASE_URL`, `VALETKEY_KEYS` and `VALETKEY_EGRESS_ALLOW`.
+ *
+ * Without `DATABASE_URL` the embedded database in `dataDir` is used, and its keys are made there.
+ *
+ * @throws {HostError} naming the variable, never its value.
+ */
+export async function readServerSettings(variables: Variables, dataDir: string): Promise<ServerSettings> {
+  const value = (name: string) => variables[name]?.trim() || undefined
+  const port = parsePort(value('PORT'))
+  const publicUrl = value('VALETKEY_PUBLIC_URL')
+  if (publicUrl !== undefined) checkPublicUrl(publicUrl)
+  const allow = value('VALETKEY_EGRESS_ALLOW')
+  const { database, keys } = await readStore(value('DATABASE_URL'), value('VALETKEY_KEYS'), dataDir)
+  return {
+    port,
+    hostname: publicUrl === undefined ? '127.0.0.1' : '0.0.0.0',
+    broker: {
+      publicUrl: publicUrl ?? `http://127.0.0.1:${port}`,
+      database,
+      keys,
+      egressAllow:
+        allow === undefined
+          ? []
+          : allow
+              .split(',')
+              .map((entry) => entry.trim())
+              .filter((entry) => entry !== ''),
+    },
+  }
+}
+
+/** Where the data is, and the keys that open it. */
+export async function readStore(
+  databaseUrl: string | undefined,
+  keys: string | undefined,
+  dataDir: string,
+): Promise<Pick<BrokerConfig, 'database' | 'keys'>> {
+  if (databaseUrl === undefined) {
+    return {
+      database: { folder: dataDir },
+      keys: keys ?? (await dataFolderKeys(dataDir, { hasData: hasEmbeddedData(dataDir) })),
+    }
+  }
+  if (!/^postgres(?:ql)?:\/\//.test(databaseUrl)) {
+    throw new HostError('misuse', 'DATABASE_URL must begin with postgres:// or postgresql://')
+  }
+  if (keys === undefined) {
+    throw new HostError(
+      'misuse',
+      'VALETKEY_KEYS is not set: with DATABASE_URL the key ring must come from outside the database. Make a key with: echo "k1:$(openssl rand -base64 32)"',
+    )
+  }
+  return { database: { url: databaseUrl }, keys }
+}
+
+/** True when the folder holds an embedded database, whose keys must then exist. */
+export function hasEmbeddedData(dataDir: string): boolean {
+  return existsSync(join(dataDir, 'db'))
+}
+
+function parsePort(text: string | undefined): number {
+  if (text === undefined) return defaultPort
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new HostError('misuse', 'PORT must be a number from 0 to 65535')
+  return port
+}
+
+function checkPublicUrl(text: string): void {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw new HostError(
+      'misuse',
+      'VALETKEY_PUBLIC_URL must be a URL, for example https://valetkey.example.com',
+    )
+  }
+  const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
+    throw new HostError(
+      'misuse',
+      'VALETKEY_PUBLIC_URL must be https (http only on loopback): identities and tokens travel over it',
+    )
+  }
+}

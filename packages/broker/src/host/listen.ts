@@ -1,0 +1,59 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { HostError } from './host-error.ts'
+
+/** Requests still running when the process stops get this long. */
+const graceMs = 10_000
+
+/** A bound port. */
+export interface Listener {
+  readonly port: number
+  /** From now on requests go to this handler; before, they are answered 503. */
+  handle(fetch: (request: Request) => Promise<Response>): void
+  /** Takes no new connections, lets requests in flight finish (at most 10 s), then resolves. */
+  close(): Promise<void>
+}
+
+/** Binds a port first, so that a port in use is found before a database is opened. */
+export async function listen(options: {
+  readonly port: number
+  readonly hostname: string
+}): Promise<Listener> {
+  let handler: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 })
+  const server = createAdaptorServer({ fetch: (request: Request) => handler(request) }) as Server
+  // Slow senders hold a connection, not the broker.
+  server.requestTimeout = 30_000
+  server.headersTimeout = 10_000
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new HostError(
+              'failed',
+              `Port ${options.port} is in use: choose another, or stop what listens there`,
+            )
+          : error.code === 'EACCES'
+            ? new HostError(
+                'failed',
+                `Port ${options.port} may not be opened by this user: choose one above 1023`,
+              )
+            : error,
+      )
+    })
+    server.listen(options.port, options.hostname, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    handle(fetch) {
+      handler = fetch
+    },
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const force = setTimeout(() => server.closeAllConnections(), graceMs)
+      await closed
+      clearTimeout(force)
+    },
+  }
+}

@@ -1,0 +1,223 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Role } from '../authenticate/caller.ts'
+import type { BrokerContext } from '../context.ts'
+import { assembleBroker, type BrokerConfig } from '../create-broker.ts'
+import type { Log } from '../log.ts'
+import { storeAccessToken } from '../manage/access-tokens.ts'
+import { generateKey } from '../secrets/key-ring.ts'
+import { rotateKeys } from '../secrets/rotate.ts'
+import { removeEphemeralAccessTokens } from '../store/access-tokens.ts'
+import { dataFolderKeys } from '../store/data-folder.ts'
+import { migrate } from '../store/migrate.ts'
+import { openEmbedded, openPostgres } from '../store/open-database.ts'
+import { hasEmbeddedData, readServerSettings, readStore, type Variables } from './environment.ts'
+import { toHostError } from './host-error.ts'
+import { type Listener, listen } from './listen.ts'
+import { replacePrivateFile } from './private-file.ts'
+
+/** A broker that answers on a port of this machine. */
+export interface RunningBroker {
+  /** Public URL, no trailing slash. */
+  readonly url: string
+  /** The owner's access token of this run. Development brokers only. */
+  readonly accessToken?: string
+  /** Finishes requests in flight, signs the last checkpoint, closes the database. */
+  close(): Promise<void>
+}
+
+/** What every host command is told. */
+export interface HostOptions {
+  readonly environment: Variables
+  readonly dataDir: string
+  readonly log: Log
+}
+
+/** Starts the embedded broker on 127.0.0.1, with a new owner's token. @throws {HostError} */
+export async function startDevelopmentBroker(options: {
+  readonly port: number
+  readonly dataDir: string
+  /** Data and keys in memory only. */
+  readonly ephemeral: boolean
+  readonly log: Log
+}): Promise<RunningBroker> {
+  return explained(async () => {
+    const listener = await listen({ port: options.port, hostname: '127.0.0.1' })
+    return await closingOnFailure(listener, async () => {
+      const url = `http://127.0.0.1:${listener.port}`
+      const store: Pick<BrokerConfig, 'database' | 'keys'> = options.ephemeral
+        ? { database: 'memory', keys: generateKey(Date.now()).text }
+        : {
+            database: { folder: options.dataDir },
+            keys: await dataFolderKeys(options.dataDir, { hasData: hasEmbeddedData(options.dataDir) }),
+          }
+      const running = await run(listener, { ...store, publicUrl: url, development: true, log: options.log })
+      const accessToken = await makeOwner(running.context)
+      return { url, accessToken, close: running.close }
+    })
+  })
+}
+
+/** Starts a server as its environment says. @throws {HostError} */
+export async function startServer(options: HostOptions): Promise<RunningBroker> {
+  return explained(async () => {
+    const settings = await readServerSettings(options.environment, options.dataDir)
+    const listener = await listen(settings)
+    return await closingOnFailure(listener, async () => {
+      const running = await run(listener, { ...settings.broker, log: options.log })
+      return { url: settings.broker.publicUrl.replace(/\/+$/, ''), close: running.close }
+    })
+  })
+}
+
+/** Brings the database to this build's schema and returns what was applied. @throws {HostError} */
+export async function migrateDatabase(
+  options: HostOptions,
+): Promise<{ readonly applied: readonly string[] }> {
+  return explained(async () => {
+    const { log, dataDir } = options
+    const url = options.environment.DATABASE_URL?.trim()
+    // A migration may take longer than any request.
+    const database = url
+      ? openPostgres({ url, log, statementTimeoutMs: 0 })
+      : await openEmbedded({ folder: dataDir, log })
+    try {
+      return { applied: await migrate(database.db) }
+    } finally {
+      await database.close()
+    }
+  })
+}
+
+/** Makes an operator's access token without asking anyone: whoever is on the host may. @throws {HostError} */
+export async function createLocalAccessToken(
+  options: HostOptions & { readonly role: Role },
+): Promise<{ readonly id: string; readonly token: string; readonly role: Role }> {
+  const { role } = options
+  return withContext(options, async (context) => {
+    const about = { actor: { type: 'host' }, action: 'access-token.create' } as const
+    await context.audit.append({ ...about, kind: 'management_intended', details: { role } })
+    const { row, secret } = await storeAccessToken(context.db, {
+      holder: { role },
+      ephemeral: false,
+      expiresAt: null,
+      now: context.now(),
+    })
+    await context.audit.append({ ...about, kind: 'management_done', details: { role, id: row.id } })
+    return { id: row.id, token: secret, role }
+  })
+}
+
+/**
+ * Re-wraps everything at rest with the first key. For a server that is the first of `VALETKEY_KEYS`; for a folder a
+ * new key is made, and the old ones are dropped once nothing needs them.
+ *
+ * @throws {HostError}
+ */
+export async function rotateHostKeys(
+  options: HostOptions & {
+    readonly onProgress?: (done: { readonly table: string; readonly rewrapped: number }) => void
+  },
+): Promise<{
+  readonly keyId: string
+  readonly rewrapped: Readonly<Record<string, number>>
+  readonly complete: boolean
+}> {
+  const { environment, dataDir } = options
+  const keysFile = join(dataDir, 'keys')
+  const ownKeys = !environment.DATABASE_URL?.trim() && !environment.VALETKEY_KEYS?.trim()
+  return explained(async () => {
+    if (ownKeys) {
+      const current = await dataFolderKeys(dataDir, { hasData: hasEmbeddedData(dataDir) })
+      await replacePrivateFile(keysFile, `${generateKey(Date.now()).text},${current.trim()}\n`)
+    }
+    const result = await withContext(options, async (context) => {
+      const rotation = await rotateKeys(context.db, context.keyRing, {
+        ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      })
+      const rewrapped = Object.fromEntries(rotation.tables.map((table) => [table.table, table.rewrapped]))
+      await context.audit.append({
+        kind: 'keys_rotated',
+        actor: { type: 'host' },
+        details: { keyId: context.keyRing.primaryId, rewrapped, complete: rotation.complete },
+      })
+      return { keyId: context.keyRing.primaryId, rewrapped, complete: rotation.complete }
+    })
+    if (ownKeys && result.complete) {
+      const [primary] = (await readFile(keysFile, 'utf8')).trim().split(',')
+      await replacePrivateFile(keysFile, `${primary}\n`)
+    }
+    return result
+  })
+}
+
+/** Runs a broker without a port, for one job on its data. */
+async function withContext<Result>(
+  options: HostOptions,
+  job: (context: BrokerContext) => Promise<Result>,
+): Promise<Result> {
+  return explained(async () => {
+    const { environment, dataDir, log } = options
+    const store = await readStore(
+      environment.DATABASE_URL?.trim() || undefined,
+      environment.VALETKEY_KEYS?.trim() || undefined,
+      dataDir,
+    )
+    const publicUrl = environment.VALETKEY_PUBLIC_URL?.trim() || 'http://127.0.0.1'
+    const { broker, context } = assembleBroker({ ...store, publicUrl, log })
+    await broker.start()
+    try {
+      const started = context()
+      if (started === undefined) throw new Error('The broker has not started')
+      return await job(started)
+    } finally {
+      await broker.close()
+    }
+  })
+}
+
+async function run(
+  listener: Listener,
+  config: BrokerConfig,
+): Promise<{ readonly context: BrokerContext; close(): Promise<void> }> {
+  const { broker, context } = assembleBroker(config)
+  await broker.start()
+  const started = context()
+  if (started === undefined) throw new Error('The broker has not started')
+  listener.handle(broker.fetch)
+  return {
+    context: started,
+    async close() {
+      await listener.close()
+      await broker.close()
+    },
+  }
+}
+
+async function makeOwner(context: BrokerContext): Promise<string> {
+  await removeEphemeralAccessTokens(context.db)
+  const { secret } = await storeAccessToken(context.db, {
+    holder: { role: 'owner' },
+    ephemeral: true,
+    expiresAt: null,
+    now: context.now(),
+  })
+  return secret
+}
+
+async function closingOnFailure<Result>(listener: Listener, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    await listener.close()
+    throw error
+  }
+}
+
+async function explained<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    throw toHostError(error)
+  }
+}

@@ -1,0 +1,83 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { BrokerContext } from '../context.ts'
+import type { Log } from '../log.ts'
+import { browserGuard } from './browser-guard.ts'
+import { describeDefect, isPassing } from './defects.ts'
+import { type Environment, maxBodyBytes, newRequestId, sendRefusal } from './exchange.ts'
+import { addHealthRoutes } from './health-routes.ts'
+import { addManagementRoutes } from './management-routes.ts'
+import { addRuntimeRoutes } from './runtime-routes.ts'
+import { addWellKnownRoutes } from './well-known-routes.ts'
+
+/** The broker as one fetch handler. `context` is absent until it has started and once it has stopped. */
+export function createApp(options: {
+  readonly context: () => BrokerContext | undefined
+  readonly log: Log
+  readonly development: boolean
+  readonly publicUrl: string
+}): Hono<Environment> {
+  const app = new Hono<Environment>()
+
+  app.use(async (exchange, next) => {
+    const requestId = newRequestId()
+    exchange.set('requestId', requestId)
+    exchange.header('x-request-id', requestId)
+    const started = performance.now()
+    await next()
+    const seconds = (performance.now() - started) / 1000
+    const { routePath, path, method } = {
+      routePath: exchange.req.routePath,
+      path: exchange.req.path,
+      method: exchange.req.method,
+    }
+    // Route patterns, not paths, in metrics: paths hold names, and anyone could grow the registry with them.
+    options.context()?.metrics.httpAnswer(`${method} ${routePath}`, exchange.res.status, seconds)
+    options.log('info', 'request', {
+      requestId,
+      method,
+      path: path.slice(0, 256),
+      status: exchange.res.status,
+      ms: Math.round(seconds * 100_000) / 100,
+    })
+  })
+
+  if (options.development) app.use(browserGuard(options.publicUrl))
+  app.use(
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: (exchange) => sendRefusal(exchange as never, { reason: 'body_too_large' }),
+    }),
+  )
+
+  addHealthRoutes(app, options.context)
+  app.use(async (exchange, next) => {
+    const context = options.context()
+    if (context === undefined) {
+      return sendRefusal(exchange, { reason: 'unavailable', message: 'The broker is starting or stopping' })
+    }
+    exchange.set('broker', context)
+    await next()
+    return undefined
+  })
+  addWellKnownRoutes(app)
+  addRuntimeRoutes(app)
+  addManagementRoutes(app)
+
+  app.notFound((exchange) => sendRefusal(exchange, { reason: 'not_found', what: 'such route' }))
+  app.onError((error, exchange) => {
+    const requestId = exchange.get('requestId')
+    const passing = isPassing(error)
+    options.log(passing ? 'warn' : 'error', passing ? 'a dependency is away' : 'defect', {
+      requestId,
+      ...describeDefect(error),
+    })
+    return sendRefusal(exchange, {
+      reason: 'unavailable',
+      message: passing
+        ? 'The database is not available at the moment: nothing was issued. Try again'
+        : 'The broker could not serve this request. Its log has the details under the request id',
+    })
+  })
+  return app
+}

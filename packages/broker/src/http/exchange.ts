@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto'
+import { errorCodes } from '@valetkey/protocol'
+import type { Context } from 'hono'
+import type { BrokerContext } from '../context.ts'
+import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
+
+/** What every handler finds in hono's context. */
+export interface Environment {
+  Variables: { requestId: string; broker: BrokerContext }
+}
+
+export type Exchange = Context<Environment>
+
+/** Bodies are read up to here (64 KiB). */
+export const maxBodyBytes = 65_536
+
+export function newRequestId(): string {
+  return `req_${randomUUID().replaceAll('-', '')}`
+}
+
+/** Answers with what a refusal lets the caller know. */
+export function sendRefusal(exchange: Exchange, refusal: Refusal): Response {
+  const { code, message, retryAfterSeconds } = answerFor(refusal)
+  const { status } = errorCodes[code]
+  const headers: Record<string, string> = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+  if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
+  // RFC 6750 §3: a 401 names the scheme.
+  if (status === 401) headers['www-authenticate'] = 'Bearer'
+  const body = JSON.stringify({ error: { code, message, requestId: exchange.get('requestId') } })
+  return exchange.body(body, status as 400, headers)
+}
+
+/** Answers with an outcome. Answers may carry tokens: nothing on the way may keep them. */
+export function send(exchange: Exchange, outcome: Outcome<object>, status: 200 | 201 = 200): Response {
+  if (!outcome.ok) return sendRefusal(exchange, outcome.refusal)
+  return exchange.body(JSON.stringify(outcome.value), status, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+  })
+}
+
+/** The JSON body of a request; an absent one is `{}` where `optional`. */
+export async function readJson(
+  exchange: Exchange,
+  options: { readonly optional?: boolean } = {},
+): Promise<Outcome<unknown>> {
+  const text = await exchange.req.text()
+  if (text === '' && options.optional === true) return accept({})
+  const type = exchange.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json') {
+    return refuse({
+      reason: 'request_invalid',
+      message: 'The body must be JSON, with "content-type: application/json"',
+    })
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    return accept(value)
+  } catch {
+    return refuse({ reason: 'request_invalid', message: 'The body is not JSON' })
+  }
+}
+
+/** A path parameter, decoded; the router only matches when it is there. */
+export function pathParameter(exchange: Exchange, name: string): string {
+  return exchange.req.param(name) ?? ''
+}

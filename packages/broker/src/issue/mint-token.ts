@@ -1,0 +1,254 @@
+import {
+  type ConnectorSettings,
+  type Driver,
+  type MintedToken,
+  type MintRefusal,
+  type MintRequest,
+  ProviderFault,
+} from '@valetkey/connectors'
+import type { Authority } from '@valetkey/protocol'
+import type { Workload } from '../authenticate/caller.ts'
+import type { BrokerContext } from '../context.ts'
+import { sha256 } from '../digest.ts'
+import { EgressRefused } from '../egress/egress-fetch.ts'
+import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
+import { hmac } from '../secrets/key-ring.ts'
+import { seal } from '../secrets/seal.ts'
+import type { Admission } from '../store/admission.ts'
+import type { Ceiling } from '../store/attachments.ts'
+import { findConnector } from '../store/connectors.ts'
+import { newId } from '../store/ids.ts'
+import { recordToken } from '../store/issued-tokens.ts'
+import type { AttachmentRow, IssuedTokenFacts } from '../store/schema.ts'
+import { openSettings } from './connector-settings.ts'
+import type { ServableToken } from './stored-token.ts'
+import { tokenSealContext } from './stored-token.ts'
+import type { ParsedTokenRequest } from './token-request.ts'
+
+/** The longest lease of a credential that its provider never ends. */
+const standingLeaseMs = 3_600_000
+
+/** One call to a provider: connecting, waiting, reading. */
+const providerTimeoutMs = 10_000
+
+/** The ceiling of an attachment's row. */
+export function ceilingOf(row: AttachmentRow): Ceiling {
+  return {
+    subjects: row.subjects,
+    scopes: row.scopes,
+    resources: row.resources,
+    authorizationDetails: row.authorization_details,
+    maxTtlSeconds: row.max_ttl_seconds,
+    fullAccess: row.full_access,
+  }
+}
+
+/** Everything that decides what a minted token is. */
+export interface MintInput {
+  readonly caller: Workload
+  readonly link: NonNullable<Admission['link']>
+  readonly request: ParsedTokenRequest
+  readonly effective: MintRequest
+  readonly driver: Driver
+}
+
+const underWay = new WeakMap<BrokerContext, Map<string, Promise<Outcome<ServableToken>>>>()
+
+/**
+ * Mints a token, or joins the minting of the very same one: a burst of equal requests costs one call to the provider.
+ * The key holds the versions of what allowed it, so that nobody joins a minting that began before a revocation.
+ */
+export function mintTokenOnce(context: BrokerContext, input: MintInput): Promise<Outcome<ServableToken>> {
+  const { attachment, connector, epoch } = input.link
+  const key = [
+    attachment.id,
+    attachment.version,
+    connector.version,
+    epoch,
+    input.request.rejectedTokenId ?? '',
+    input.request.key,
+  ].join(' ')
+  const mints = underWay.get(context) ?? new Map<string, Promise<Outcome<ServableToken>>>()
+  underWay.set(context, mints)
+  const joined = mints.get(key)
+  if (joined !== undefined) return joined
+  const minting = mintToken(context, input).finally(() => mints.delete(key))
+  mints.set(key, minting)
+  return minting
+}
+
+/**
+ * Has the driver mint a token and keeps it. A token that was minted across a revocation is ended at the provider
+ * and refused.
+ */
+async function mintToken(context: BrokerContext, input: MintInput): Promise<Outcome<ServableToken>> {
+  const { caller, link, request, effective, driver } = input
+  const connector = await findConnector(context.db, link.connector.id)
+  if (connector === undefined || connector.version !== link.connector.version)
+    return refuse({ reason: 'revoked_meanwhile' })
+  const settings = openSettings(context.keyRing, connector)
+
+  const result = await callProvider(context, driver, settings, effective)
+  if (!result.ok) return result
+  const minted = result.value
+
+  const now = context.now()
+  const lease = leaseEnd(minted.expiresAtMs, link.attachment.max_ttl_seconds, now)
+  if (lease <= now)
+    return refuse({
+      reason: 'provider_fault',
+      message: 'The provider answered with a token that has already expired',
+    })
+
+  const id = newId('stk')
+  const facts = factsOf(context, effective, minted)
+  const sealContext = tokenSealContext({
+    id,
+    connectorId: connector.id,
+    projectId: caller.projectId,
+    environment: caller.environment,
+    installationId: minted.installationId ?? null,
+  })
+  const kept = await recordToken(
+    context.db,
+    {
+      id,
+      connector_id: connector.id,
+      connector_version: connector.version,
+      attachment_id: link.attachment.id,
+      attachment_version: link.attachment.version,
+      project_id: caller.projectId,
+      environment: caller.environment,
+      subject_type: request.subject.type,
+      subject_key: request.subjectKey,
+      request_key: request.key,
+      installation_id: minted.installationId ?? null,
+      token: seal(context.keyRing, sealContext, minted.token),
+      facts: JSON.stringify(facts),
+      expires_at: lease,
+      provider_expires_at: minted.expiresAtMs,
+      issued_at: now,
+      ended_at: null,
+      revoke_at: null,
+      revoke_attempts: 0,
+    },
+    { epoch: link.epoch },
+  )
+  if (!kept) {
+    await endAtProvider(context, driver, settings, minted.token)
+    return refuse({ reason: 'revoked_meanwhile' })
+  }
+  return accept({ id, token: minted.token, expiresAt: lease, facts })
+}
+
+/** When the caller must ask again: the provider's end, at most an hour for a standing credential, at most the ceiling. */
+export function leaseEnd(providerEnd: number | null, maxTtlSeconds: number | null, now: number): number {
+  const end = providerEnd ?? now + standingLeaseMs
+  return maxTtlSeconds === null ? end : Math.min(end, now + maxTtlSeconds * 1000)
+}
+
+/** Ends one token at its provider; `unsupported` where it has no call for that. Never throws. */
+export async function endAtProvider(
+  context: BrokerContext,
+  driver: Driver,
+  settings: ConnectorSettings,
+  token: string,
+): Promise<'revoked' | 'unsupported' | 'failed'> {
+  if (driver.revokeToken === undefined) return 'unsupported'
+  try {
+    await driver.revokeToken(settings, token, providerAccess(context))
+    context.metrics.providerCall(driver.service, 'revoke', 'ok')
+    return 'revoked'
+  } catch (error) {
+    context.metrics.providerCall(driver.service, 'revoke', 'fault')
+    context.log('warn', 'a token could not be ended at its provider', {
+      service: driver.service,
+      fault: faultName(error),
+    })
+    return 'failed'
+  }
+}
+
+/** The access to its provider that a driver gets for one call. */
+export function providerAccess(context: BrokerContext): {
+  readonly fetch: typeof globalThis.fetch
+  readonly now: () => number
+  readonly signal: AbortSignal
+} {
+  return { fetch: context.egress.fetch, now: context.now, signal: AbortSignal.timeout(providerTimeoutMs) }
+}
+
+/** What an error may be called in a log: its class, never its message, which may quote an upstream body. */
+export function faultName(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}
+
+async function callProvider(
+  context: BrokerContext,
+  driver: Driver,
+  settings: ConnectorSettings,
+  request: MintRequest,
+): Promise<Outcome<MintedToken>> {
+  try {
+    const result = await driver.mint(settings, request, providerAccess(context))
+    if (driver.behaviour.callsProvider) {
+      context.metrics.providerCall(driver.service, 'mint', result.outcome === 'minted' ? 'ok' : 'refused')
+    }
+    return result.outcome === 'minted' ? accept(result) : refuse(refusalOf(result))
+  } catch (error) {
+    context.metrics.providerCall(driver.service, 'mint', 'fault')
+    return refuse(refusalOfFault(driver, error))
+  }
+}
+
+/** A fault on the way to a provider as a refusal; anything that is not one is a defect and goes on up. */
+export function refusalOfFault(driver: Driver, error: unknown): Refusal {
+  if (error instanceof ProviderFault || error instanceof EgressRefused) {
+    return { reason: 'provider_fault', message: error.message }
+  }
+  if (error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')) {
+    return {
+      reason: 'provider_fault',
+      message: `${driver.title} did not answer within ${providerTimeoutMs / 1000} s`,
+    }
+  }
+  throw error
+}
+
+function refusalOf(refusal: MintRefusal): Refusal {
+  switch (refusal.reason) {
+    case 'no_credential':
+      return { reason: 'credential_absent', message: refusal.message }
+    case 'installation_required':
+      return { reason: 'installation_required', message: refusal.message }
+    case 'above_grant':
+      return { reason: 'above_grant', message: refusal.message }
+    case 'invalid_request':
+      return { reason: 'request_invalid', message: refusal.message }
+    case 'provider_refused':
+      return { reason: 'provider_refused', message: refusal.message }
+  }
+}
+
+function factsOf(context: BrokerContext, effective: MintRequest, minted: MintedToken): IssuedTokenFacts {
+  const requested: Authority = {
+    scopes: effective.scopes,
+    resources: effective.resources,
+    authorizationDetails: effective.authorizationDetails,
+  }
+  const standing = minted.expiresAtMs === null
+  return {
+    requested,
+    granted: minted.granted,
+    enforcedBy: minted.enforcedBy,
+    origins: minted.origins,
+    ...(standing ? { standing } : {}),
+    ...(minted.installationId === undefined ? {} : { installationId: minted.installationId }),
+    ...(minted.tenantId === undefined ? {} : { tenantId: minted.tenantId }),
+    ...(minted.externalSubject === undefined ? {} : { externalSubject: minted.externalSubject }),
+    ...(minted.name === undefined ? {} : { name: minted.name }),
+    ...(minted.metadata === undefined ? {} : { metadata: minted.metadata }),
+    // A pasted credential may be short enough to guess from a bare hash; a minted one has entropy to spare.
+    digest: standing ? hmac(context.keyRing, 'audit-token', minted.token) : `sha256:${sha256(minted.token)}`,
+  }
+}

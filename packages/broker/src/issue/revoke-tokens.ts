@@ -1,0 +1,168 @@
+import type { RevokeTokensResponse } from '@valetkey/protocol'
+import { actorOf } from '../audit/actor.ts'
+import { authenticate, requireRole } from '../authenticate/authenticate.ts'
+import type { Caller } from '../authenticate/caller.ts'
+import type { BrokerContext } from '../context.ts'
+import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
+import { open } from '../secrets/seal.ts'
+import { readAdmission } from '../store/admission.ts'
+import { findConnector, findConnectorEvenRemoved } from '../store/connectors.ts'
+import {
+  type EndedToken,
+  endConnectorTokens,
+  endSubjectTokens,
+  finishRevocation,
+} from '../store/issued-tokens.ts'
+import { openSettings } from './connector-settings.ts'
+import { endAtProvider } from './mint-token.ts'
+import { tokenSealContext } from './stored-token.ts'
+import { type ParsedRevokeRequest, parseRevokeRequest } from './token-request.ts'
+
+/** How long this process keeps a token to itself while it ends it; afterwards the background worker takes over. */
+export const revocationClaimMs = 60_000
+
+/** The most calls to one provider at a time. */
+const concurrency = 8
+
+/**
+ * `DELETE /v1/connect/connectors/{connector}/tokens`.
+ *
+ * A workload ends what its own attachment was issued for a subject, never anyone else's, never the installation or
+ * the stored credential. An operator may end everything.
+ */
+export async function answerRevokeRequest(
+  context: BrokerContext,
+  incoming: {
+    readonly requestId: string
+    readonly credential: string | undefined
+    readonly connector: string
+    /** Its JSON, or the refusal that it is none: said only to somebody who is known. */
+    readonly body: Outcome<unknown>
+  },
+): Promise<Outcome<RevokeTokensResponse>> {
+  // Revoking is rare: it can afford a look at the rules' revision that a token request folds into its round trip.
+  await context.trust.refresh()
+  const caller = await authenticate(context, incoming.credential)
+  if (!caller.ok) {
+    context.audit.countAnonymous(caller.refusal.reason)
+    return caller
+  }
+  const actor = actorOf(caller.value)
+  const about = { requestId: incoming.requestId, actor, action: 'tokens.end' } as const
+  const refuseAudited = async (refusal: Refusal) => {
+    await context.audit.append({
+      ...about,
+      kind: 'management_refused',
+      code: answerFor(refusal).code,
+      reason: refusal.reason,
+      details: { connector: incoming.connector.slice(0, 256) },
+    })
+    return refuse(refusal)
+  }
+
+  const request = incoming.body.ok ? parseRevokeRequest(incoming.body.value) : incoming.body
+  if (!request.ok) return refuseAudited(request.refusal)
+  await context.audit.append({
+    ...about,
+    kind: 'management_intended',
+    details: { connector: incoming.connector.slice(0, 256), subject: request.value.subjectType ?? 'all' },
+  })
+  const ended = await endTokens(context, caller.value, incoming.connector, request.value)
+  if (!ended.ok) return refuseAudited(ended.refusal)
+
+  const answer = await endEachAtProvider(context, ended.value)
+  await context.audit.append({
+    ...about,
+    kind: 'tokens_ended',
+    ...(caller.value.kind === 'workload'
+      ? { projectId: caller.value.projectId, environment: caller.value.environment }
+      : {}),
+    details: {
+      connector: incoming.connector.slice(0, 256),
+      tokens: ended.value.map((token) => token.id),
+      ...answer,
+    },
+  })
+  return accept(answer)
+}
+
+async function endTokens(
+  context: BrokerContext,
+  caller: Caller,
+  connector: string,
+  request: ParsedRevokeRequest,
+): Promise<Outcome<readonly EndedToken[]>> {
+  const now = context.now()
+  const { subjectKey, installationId } = request
+  if (caller.kind === 'operator') {
+    const manager = requireRole(caller, 'manager')
+    if (!manager.ok) return manager
+    const row = await findConnector(context.db, connector)
+    if (row === undefined) return refuse({ reason: 'not_found', what: 'such connector' })
+    const claimMs = revocationClaimMs
+    return accept(
+      await endConnectorTokens(context.db, { connectorId: row.id, subjectKey, installationId, now, claimMs }),
+    )
+  }
+  const { link } = await readAdmission(context.db, {
+    projectId: caller.projectId,
+    environment: caller.environment,
+    connector,
+    requestKey: '',
+    subjectKey: subjectKey ?? '',
+    validityBufferMs: 0,
+    now,
+  })
+  if (link === undefined) return refuse({ reason: 'connector_not_linked' })
+  if (subjectKey === undefined) return refuse({ reason: 'operator_needed' })
+  const attachmentId = link.attachment.id
+  const claimMs = revocationClaimMs
+  return accept(
+    await endSubjectTokens(context.db, { attachmentId, subjectKey, installationId, now, claimMs }),
+  )
+}
+
+/** Ends tokens at their provider, a few at a time, and says what came of it. What failed is retried in the background. */
+export async function endEachAtProvider(
+  context: BrokerContext,
+  tokens: readonly EndedToken[],
+): Promise<RevokeTokensResponse> {
+  const counts = { providerRevoked: 0, providerSkipped: 0, providerFailed: 0 }
+  const finished: string[] = []
+  const queue = [...tokens]
+  const worker = async () => {
+    for (let token = queue.pop(); token !== undefined; token = queue.pop()) {
+      const outcome = await endOneAtProvider(context, token)
+      if (outcome === 'revoked') counts.providerRevoked++
+      else if (outcome === 'unsupported') counts.providerSkipped++
+      else counts.providerFailed++
+      if (outcome !== 'failed') finished.push(token.id)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  await finishRevocation(context.db, finished)
+  return { tokensFound: tokens.length, deleted: tokens.length, ...counts }
+}
+
+/** Ends one token at its provider. `unsupported` where there is nothing to call, or nothing left to end. */
+export async function endOneAtProvider(
+  context: BrokerContext,
+  token: EndedToken,
+): Promise<'revoked' | 'unsupported' | 'failed'> {
+  if (token.provider_expires_at === null || token.provider_expires_at <= context.now()) return 'unsupported'
+  const connector = await findConnectorEvenRemoved(context.db, token.connector_id)
+  const driver = connector === undefined ? undefined : context.findDriver(connector.service)
+  if (connector === undefined || driver?.revokeToken === undefined) return 'unsupported'
+  const secret = open(
+    context.keyRing,
+    tokenSealContext({
+      id: token.id,
+      connectorId: token.connector_id,
+      projectId: token.project_id,
+      environment: token.environment,
+      installationId: token.installation_id,
+    }),
+    token.token,
+  )
+  return endAtProvider(context, driver, openSettings(context.keyRing, connector), secret)
+}

@@ -1,0 +1,73 @@
+import type { TokenResponse } from '@valetkey/protocol'
+import type { Workload } from '../authenticate/caller.ts'
+import type { BrokerContext } from '../context.ts'
+import { open, type SealContext } from '../secrets/seal.ts'
+import type { Admission } from '../store/admission.ts'
+import type { IssuedTokenFacts } from '../store/schema.ts'
+
+/** A token in the clear, on its way to the caller who is entitled to it. */
+export interface ServableToken {
+  readonly id: string
+  readonly token: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+  readonly facts: IssuedTokenFacts
+}
+
+/** What binds a stored token's ciphertext to its row and its owner. */
+export function tokenSealContext(row: {
+  readonly id: string
+  readonly connectorId: string
+  readonly projectId: string
+  readonly environment: string
+  readonly installationId: string | null
+}): SealContext {
+  return {
+    table: 'issued_tokens',
+    column: 'token',
+    rowId: row.id,
+    version: 1,
+    connectorId: row.connectorId,
+    projectId: row.projectId,
+    environment: row.environment,
+    ...(row.installationId === null ? {} : { installationId: row.installationId }),
+  }
+}
+
+/** Opens the stored token that the round trip found, if it found one. */
+export function storedToken(
+  context: BrokerContext,
+  caller: Workload,
+  link: NonNullable<Admission['link']>,
+): ServableToken | undefined {
+  const { stored, connector } = link
+  if (stored === undefined) return undefined
+  const sealContext = tokenSealContext({
+    id: stored.id,
+    connectorId: connector.id,
+    projectId: caller.projectId,
+    environment: caller.environment,
+    installationId: stored.installation_id,
+  })
+  return {
+    id: stored.id,
+    token: open(context.keyRing, sealContext, stored.token),
+    expiresAt: stored.expires_at,
+    facts: stored.facts,
+  }
+}
+
+/** The answer for a token. */
+export function respond(
+  connector: { readonly id: string; readonly uid: string; readonly type: string },
+  token: ServableToken,
+): TokenResponse {
+  const { digest: _digest, ...facts } = token.facts
+  return {
+    token: token.token,
+    tokenId: token.id,
+    expiresAt: token.expiresAt,
+    connector: { id: connector.id, uid: connector.uid, type: connector.type },
+    ...facts,
+  }
+}

@@ -1,0 +1,152 @@
+import { type Kysely, sql } from 'kysely'
+import { referenceColumn } from './connectors.ts'
+import type { AttachmentRow, IssuedTokenRow, Schema } from './schema.ts'
+
+/** What one round trip tells about a token request. */
+export interface Admission {
+  /** Revision of projects and trust rules at the time of the read. */
+  readonly trustRevision: number
+  /** Absent when there is no such connector, or it is not attached: the caller can't tell which. */
+  readonly link?: {
+    readonly connector: {
+      readonly id: string
+      readonly uid: string
+      readonly name: string
+      readonly service: string
+      readonly type: string
+      readonly version: number
+    }
+    readonly attachment: AttachmentRow
+    /** How often tokens of this subject were ended; see {@link recordToken}. */
+    readonly epoch: number
+    /** The newest token that answers the same request and still has enough life. */
+    readonly stored?: Pick<
+      IssuedTokenRow,
+      'id' | 'token' | 'facts' | 'expires_at' | 'installation_id' | 'issued_at'
+    >
+  }
+}
+
+/**
+ * Reads attachment, ceiling, connector, revocation epoch and a servable token in one statement.
+ *
+ * Nothing of it is ever cached: a revocation that has committed is seen by the next request of every replica.
+ */
+export async function readAdmission(
+  db: Kysely<Schema>,
+  input: {
+    readonly projectId: string
+    readonly environment: string
+    readonly connector: string
+    readonly requestKey: string
+    readonly subjectKey: string
+    readonly validityBufferMs: number
+    readonly now: number
+  },
+): Promise<Admission> {
+  const row = await db
+    .selectFrom('revisions')
+    .leftJoin('connectors as c', (join) =>
+      join.on(`c.${referenceColumn(input.connector)}`, '=', input.connector).on('c.removed_at', 'is', null),
+    )
+    .leftJoin('attachments as a', (join) =>
+      join
+        .onRef('a.connector_id', '=', 'c.id')
+        .on('a.project_id', '=', input.projectId)
+        .on('a.environment', '=', input.environment),
+    )
+    .leftJoin('subject_epochs as e', (join) =>
+      join.onRef('e.attachment_id', '=', 'a.id').on('e.subject_key', '=', input.subjectKey),
+    )
+    .leftJoinLateral(
+      (expression) =>
+        expression
+          .selectFrom('issued_tokens as t')
+          .select(['t.id', 't.token', 't.facts', 't.expires_at', 't.installation_id', 't.issued_at'])
+          .whereRef('t.attachment_id', '=', 'a.id')
+          .where('t.request_key', '=', input.requestKey)
+          .where('t.ended_at', 'is', null)
+          .whereRef('t.attachment_version', '=', 'a.version')
+          .whereRef('t.connector_version', '=', 'c.version')
+          // A buffer of more than half its life would never let a short-lived token be served twice.
+          .where(
+            sql<boolean>`t.expires_at - least(${input.validityBufferMs}::bigint, (t.expires_at - t.issued_at) / 2) > ${input.now}::bigint`,
+          )
+          .orderBy('t.expires_at', 'desc')
+          .limit(1)
+          .as('s'),
+      (join) => join.onTrue(),
+    )
+    .select([
+      'revisions.value as trust_revision',
+      'c.id as connector_id',
+      'c.uid',
+      'c.name',
+      'c.service',
+      'c.type',
+      'c.version as connector_version',
+      'a.id as attachment_id',
+      'a.subjects',
+      'a.scopes',
+      'a.resources',
+      'a.authorization_details',
+      'a.max_ttl_seconds',
+      'a.full_access',
+      'a.version as attachment_version',
+      'a.created_at',
+      'a.updated_at',
+      'e.epoch',
+      's.id as stored_id',
+      's.token as stored_token',
+      's.facts as stored_facts',
+      's.expires_at as stored_expires_at',
+      's.installation_id as stored_installation_id',
+      's.issued_at as stored_issued_at',
+    ])
+    .where('revisions.name', '=', 'trust')
+    .executeTakeFirstOrThrow()
+
+  const { connector_id: connectorId, attachment_id: attachmentId } = row
+  if (connectorId === null || attachmentId === null) return { trustRevision: row.trust_revision }
+  return {
+    trustRevision: row.trust_revision,
+    link: {
+      connector: {
+        id: connectorId,
+        uid: row.uid ?? '',
+        name: row.name ?? '',
+        service: row.service ?? '',
+        type: row.type ?? '',
+        version: row.connector_version ?? 0,
+      },
+      attachment: {
+        id: attachmentId,
+        connector_id: connectorId,
+        project_id: input.projectId,
+        environment: input.environment,
+        subjects: row.subjects,
+        scopes: row.scopes,
+        resources: row.resources,
+        authorization_details: row.authorization_details,
+        max_ttl_seconds: row.max_ttl_seconds,
+        full_access: row.full_access ?? false,
+        version: row.attachment_version ?? 0,
+        created_at: row.created_at ?? 0,
+        updated_at: row.updated_at ?? 0,
+      },
+      epoch: row.epoch ?? 0,
+      ...(row.stored_id !== null && row.stored_token !== null && row.stored_facts !== null
+        ? {
+            stored: {
+              id: row.stored_id,
+              token: row.stored_token,
+              facts: row.stored_facts,
+              expires_at: row.stored_expires_at ?? 0,
+              installation_id: row.stored_installation_id,
+              issued_at: row.stored_issued_at ?? 0,
+            },
+          }
+        : {}),
+    },
+  }
+}

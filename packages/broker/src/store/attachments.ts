@@ -1,0 +1,162 @@
+import type { AuthorizationDetail, SubjectType } from '@valetkey/protocol'
+import canonicalize from 'canonicalize'
+import type { Kysely } from 'kysely'
+import { newId } from './ids.ts'
+import type { AttachmentRow, Schema } from './schema.ts'
+import { endTokensOf } from './token-ending.ts'
+
+/** The most that an attachment may ask for; what is absent is not limited beyond the driver's own default. */
+export interface Ceiling {
+  readonly subjects: readonly SubjectType[] | null
+  readonly scopes: readonly string[] | null
+  readonly resources: readonly string[] | null
+  readonly authorizationDetails: readonly AuthorizationDetail[] | null
+  readonly maxTtlSeconds: number | null
+  readonly fullAccess: boolean
+}
+
+interface CeilingColumns {
+  readonly subjects: string | null
+  readonly scopes: string | null
+  readonly resources: string | null
+  readonly authorization_details: string | null
+  readonly max_ttl_seconds: number | null
+  readonly full_access: boolean
+}
+
+/** Attaches a connector to a project for some environments, all with one ceiling. */
+export async function attach(
+  db: Kysely<Schema>,
+  input: {
+    readonly connectorId: string
+    readonly projectId: string
+    readonly environments: readonly string[]
+    /** Detach the environments that are not named. */
+    readonly replace: boolean
+    readonly ceiling: Ceiling
+    readonly now: number
+  },
+): Promise<void> {
+  const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
+  const columns: CeilingColumns = {
+    subjects: json(input.ceiling.subjects),
+    scopes: json(input.ceiling.scopes),
+    resources: json(input.ceiling.resources),
+    authorization_details: json(input.ceiling.authorizationDetails),
+    max_ttl_seconds: input.ceiling.maxTtlSeconds,
+    full_access: input.ceiling.fullAccess,
+  }
+  await db.transaction().execute(async (transaction) => {
+    const existing = await transaction
+      .selectFrom('attachments')
+      .selectAll()
+      .where('connector_id', '=', input.connectorId)
+      .where('project_id', '=', input.projectId)
+      .forUpdate()
+      .execute()
+    const byEnvironment = new Map(existing.map((row) => [row.environment, row]))
+    for (const environment of input.environments) {
+      const row = byEnvironment.get(environment)
+      byEnvironment.delete(environment)
+      if (row === undefined) {
+        await transaction
+          .insertInto('attachments')
+          .values({
+            id: newId('att'),
+            connector_id: input.connectorId,
+            project_id: input.projectId,
+            environment,
+            ...columns,
+            version: 1,
+            created_at: input.now,
+            updated_at: input.now,
+          })
+          .execute()
+        continue
+      }
+      if (sameCeiling(row, columns)) continue
+      // A lower ceiling must hold at once, for what was issued under the higher one too.
+      await endTokensOf(transaction, [row.id], input.now)
+      await transaction
+        .updateTable('attachments')
+        .set({ ...columns, version: row.version + 1, updated_at: input.now })
+        .where('id', '=', row.id)
+        .execute()
+    }
+    if (input.replace)
+      await removeRows(
+        transaction,
+        [...byEnvironment.values()].map((row) => row.id),
+        input.now,
+      )
+  })
+}
+
+/** Attaching again with the same ceiling must not end what was issued under it. */
+function sameCeiling(row: AttachmentRow, columns: CeilingColumns): boolean {
+  const text = (value: unknown) => (value === null ? null : canonicalize(value))
+  const parsed = (value: string | null): unknown => (value === null ? null : JSON.parse(value))
+  return (
+    text(row.subjects) === text(parsed(columns.subjects)) &&
+    text(row.scopes) === text(parsed(columns.scopes)) &&
+    text(row.resources) === text(parsed(columns.resources)) &&
+    text(row.authorization_details) === text(parsed(columns.authorization_details)) &&
+    row.max_ttl_seconds === columns.max_ttl_seconds &&
+    row.full_access === columns.full_access
+  )
+}
+
+/** Detaches some environments (all of them when none is named); returns those that were attached. */
+export async function detach(
+  db: Kysely<Schema>,
+  input: {
+    readonly connectorId: string
+    readonly projectId: string
+    readonly environments: readonly string[]
+    readonly now: number
+  },
+): Promise<readonly string[]> {
+  return db.transaction().execute(async (transaction) => {
+    let query = transaction
+      .selectFrom('attachments')
+      .select(['id', 'environment'])
+      .where('connector_id', '=', input.connectorId)
+      .where('project_id', '=', input.projectId)
+    if (input.environments.length > 0) query = query.where('environment', 'in', [...input.environments])
+    const rows = await query.forUpdate().execute()
+    await removeRows(
+      transaction,
+      rows.map((row) => row.id),
+      input.now,
+    )
+    return rows.map((row) => row.environment)
+  })
+}
+
+async function removeRows(db: Kysely<Schema>, ids: readonly string[], now: number): Promise<void> {
+  if (ids.length === 0) return
+  await endTokensOf(db, ids, now)
+  await db
+    .deleteFrom('attachments')
+    .where('id', 'in', [...ids])
+    .execute()
+}
+
+/** An attachment with the name of its project. */
+export type NamedAttachment = AttachmentRow & { readonly project_name: string }
+
+/** Attachments of one connector, or of one connector and project. */
+export function listAttachments(
+  db: Kysely<Schema>,
+  filter: { readonly connectorIds: readonly string[]; readonly projectId?: string },
+): Promise<NamedAttachment[]> {
+  if (filter.connectorIds.length === 0) return Promise.resolve([])
+  let query = db
+    .selectFrom('attachments')
+    .innerJoin('projects', 'projects.id', 'attachments.project_id')
+    .selectAll('attachments')
+    .select('projects.name as project_name')
+    .where('attachments.connector_id', 'in', [...filter.connectorIds])
+  if (filter.projectId !== undefined) query = query.where('attachments.project_id', '=', filter.projectId)
+  return query.orderBy('projects.name').orderBy('attachments.environment').execute()
+}

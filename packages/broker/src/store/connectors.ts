@@ -1,0 +1,165 @@
+import { type Kysely, sql } from 'kysely'
+import { cutPage, type Page } from './page.ts'
+import type { ConnectorRow, Schema } from './schema.ts'
+import { endTokensOf } from './token-ending.ts'
+
+export interface NewConnector {
+  readonly id: string
+  readonly uid: string
+  readonly name: string
+  readonly service: string
+  readonly type: string
+  readonly configuration: Readonly<Record<string, unknown>>
+  readonly secrets: string
+  readonly now: number
+}
+
+/** Stores a connector; `undefined` when the UID is taken. */
+export function createConnector(db: Kysely<Schema>, input: NewConnector): Promise<ConnectorRow | undefined> {
+  return db
+    .insertInto('connectors')
+    .values({
+      id: input.id,
+      uid: input.uid,
+      name: input.name,
+      service: input.service,
+      type: input.type,
+      configuration: JSON.stringify(input.configuration),
+      secrets: input.secrets,
+      version: 1,
+      created_at: input.now,
+      updated_at: input.now,
+      removed_at: null,
+    })
+    .onConflict((conflict) => conflict.column('uid').where('removed_at', 'is', null).doNothing())
+    .returningAll()
+    .executeTakeFirst()
+}
+
+/** The column that a reference names: ids have their own prefix, which no UID may begin with. */
+export function referenceColumn(reference: string): 'id' | 'uid' {
+  return reference.startsWith('scl_') ? 'id' : 'uid'
+}
+
+/** A connector by id or UID, unless it was removed. */
+export function findConnector(db: Kysely<Schema>, reference: string): Promise<ConnectorRow | undefined> {
+  return db
+    .selectFrom('connectors')
+    .selectAll()
+    .where(referenceColumn(reference), '=', reference)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** A connector by id, removed or not: to end tokens that outlive it. */
+export function findConnectorEvenRemoved(db: Kysely<Schema>, id: string): Promise<ConnectorRow | undefined> {
+  return db.selectFrom('connectors').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export interface ConnectorFilter {
+  readonly search?: string
+  readonly service?: string
+  readonly type?: string
+  readonly projectId?: string
+}
+
+export async function listConnectors(
+  db: Kysely<Schema>,
+  filter: ConnectorFilter,
+  page: Page,
+): Promise<{ readonly rows: readonly ConnectorRow[]; readonly cursor: string | null }> {
+  let query = db.selectFrom('connectors').selectAll().where('removed_at', 'is', null)
+  const { after } = page
+  if (after !== undefined)
+    query = query.where(sql<boolean>`(created_at, id) > (${after.createdAt}, ${after.id})`)
+  if (filter.service !== undefined) query = query.where('service', '=', filter.service)
+  if (filter.type !== undefined) query = query.where('type', '=', filter.type)
+  if (filter.search !== undefined) {
+    const needle = filter.search.toLowerCase()
+    query = query.where(
+      sql<boolean>`(strpos(lower(uid), ${needle}) > 0 or strpos(lower(name), ${needle}) > 0)`,
+    )
+  }
+  if (filter.projectId !== undefined) {
+    const { projectId } = filter
+    query = query.where((expression) =>
+      expression.exists(
+        expression
+          .selectFrom('attachments')
+          .select('attachments.id')
+          .whereRef('attachments.connector_id', '=', 'connectors.id')
+          .where('attachments.project_id', '=', projectId),
+      ),
+    )
+  }
+  const rows = await query
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(page.limit + 1)
+    .execute()
+  return cutPage(rows, page)
+}
+
+/**
+ * Replaces a connector's row if it still has the version that was read; `'changed'` otherwise.
+ * Tokens issued from the older version are not served again, because they carry it.
+ */
+export async function updateConnector(
+  db: Kysely<Schema>,
+  current: ConnectorRow,
+  next: {
+    readonly uid: string
+    readonly name: string
+    readonly configuration: Readonly<Record<string, unknown>>
+    readonly secrets: string
+    readonly version: number
+    readonly now: number
+  },
+): Promise<ConnectorRow | 'changed' | 'uid_taken'> {
+  try {
+    const row = await db
+      .updateTable('connectors')
+      .set({
+        uid: next.uid,
+        name: next.name,
+        configuration: JSON.stringify(next.configuration),
+        secrets: next.secrets,
+        version: next.version,
+        updated_at: next.now,
+      })
+      .where('id', '=', current.id)
+      .where('version', '=', current.version)
+      // The sealed text too: a key rotation re-wraps it without growing the version.
+      .where('secrets', '=', current.secrets)
+      .where('removed_at', 'is', null)
+      .returningAll()
+      .executeTakeFirst()
+    return row ?? 'changed'
+  } catch (error) {
+    if (isUniqueViolation(error)) return 'uid_taken'
+    throw error
+  }
+}
+
+/** Marks a connector as removed, detaches it everywhere and ends what was issued from it. */
+export async function removeConnector(db: Kysely<Schema>, id: string, now: number): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    const attachments = await transaction
+      .selectFrom('attachments')
+      .select('id')
+      .where('connector_id', '=', id)
+      .forUpdate()
+      .execute()
+    await transaction.updateTable('connectors').set({ removed_at: now }).where('id', '=', id).execute()
+    await endTokensOf(
+      transaction,
+      attachments.map((attachment) => attachment.id),
+      now,
+    )
+    await transaction.deleteFrom('attachments').where('connector_id', '=', id).execute()
+  })
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === '23505'
+}

@@ -1,0 +1,9 @@
+import { randomBytes } from 'node:crypto'
+
+/** Prefixes of everything that has an id; they never change meaning. */
+export type IdPrefix = 'prj' | 'trr' | 'scl' | 'att' | 'stk' | 'req'
+
+/** A new unguessable id: prefix, underscore, 120 random bits. */
+export function newId(prefix: IdPrefix): string {
+  return `${prefix}_${randomBytes(15).toString('base64url')}`
+}
