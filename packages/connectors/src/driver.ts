@@ -1,4 +1,4 @@
-import type { AuthorizationDetail, Authority, EnforcedBy, Subject, SubjectType } from '@valetkey/protocol'
+import type { Authority, AuthorizationDetail, EnforcedBy, Subject, SubjectType } from '@valetkey/protocol'
 
 /** A JSON object as it is stored: plain data, no class instances. */
 export type JsonObject = { readonly [key: string]: unknown }
@@ -36,8 +36,6 @@ export interface DriverBehaviour {
   readonly standing: boolean
   /** True when minting calls the provider: an `intent` event is then committed first. */
   readonly callsProvider: boolean
-  /** True when `attach` in production needs authorization details in the ceiling, or `--full-access`. */
-  readonly productionNeedsDetails: boolean
   /** True when the provider can end a single issued token. */
   readonly revokesTokens: boolean
 }
@@ -69,7 +67,12 @@ export interface MintedToken {
 /** A definite no. A fault (network, 5xx, nonsense) is thrown as {@link ProviderFault} instead. */
 export interface MintRefusal {
   readonly outcome: 'refused'
-  readonly reason: 'no_credential' | 'installation_required' | 'above_grant' | 'invalid_request' | 'provider_refused'
+  readonly reason:
+    | 'no_credential'
+    | 'installation_required'
+    | 'above_grant'
+    | 'invalid_request'
+    | 'provider_refused'
   /** For the caller: names the part and the next step; never contains a secret or an upstream body. */
   readonly message: string
 }
@@ -136,7 +139,21 @@ export interface Driver {
    */
   holdDetail(wanted: AuthorizationDetail, ceiling: AuthorizationDetail): HeldDetail
 
-  mint(settings: ConnectorSettings, request: MintRequest, access: ProviderAccess): Promise<MintedToken | MintRefusal>
+  /**
+   * True when a token with just these details would reach everything the app can: in production such a request
+   * needs an attachment made with `--full-access`. Always false where the provider can't narrow anyway.
+   */
+  isFullAccess(details: readonly AuthorizationDetail[]): boolean
+
+  mint(
+    settings: ConnectorSettings,
+    request: MintRequest,
+    access: ProviderAccess,
+  ): Promise<MintedToken | MintRefusal>
   /** Ends one token at the provider. Present exactly when `behaviour.revokesTokens`. @throws {ProviderFault} */
-  revokeToken?(settings: ConnectorSettings, token: string, access: ProviderAccess): Promise<'revoked' | 'already_ended'>
+  revokeToken?(
+    settings: ConnectorSettings,
+    token: string,
+    access: ProviderAccess,
+  ): Promise<'revoked' | 'already_ended'>
 }

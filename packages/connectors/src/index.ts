@@ -12,3 +12,4 @@ export {
   type ProviderAccess,
   ProviderFault,
 } from './driver.ts'
+export { drivers, findDriver } from './registry.ts'
