@@ -15,7 +15,9 @@ export interface ServerSettings {
   readonly port: number
   /** All interfaces when a public URL is configured, loopback otherwise. */
   readonly hostname: string
-  readonly broker: Pick<BrokerConfig, 'publicUrl' | 'database' | 'keys' | 'egressAllow'>
+  /** Absent: the address it listens on. */
+  readonly publicUrl?: string
+  readonly broker: Pick<BrokerConfig, 'database' | 'keys' | 'egressAllow'>
 }
 
 /**
@@ -35,8 +37,8 @@ export async function readServerSettings(variables: Variables, dataDir: string):
   return {
     port,
     hostname: publicUrl === undefined ? '127.0.0.1' : '0.0.0.0',
+    ...(publicUrl === undefined ? {} : { publicUrl }),
     broker: {
-      publicUrl: publicUrl ?? `http://127.0.0.1:${port}`,
       database,
       keys,
       egressAllow:

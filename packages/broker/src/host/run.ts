@@ -64,8 +64,9 @@ export async function startServer(options: HostOptions): Promise<RunningBroker> 
     const settings = await readServerSettings(options.environment, options.dataDir)
     const listener = await listen(settings)
     return await closingOnFailure(listener, async () => {
-      const running = await run(listener, { ...settings.broker, log: options.log })
-      return { url: settings.broker.publicUrl.replace(/\/+$/, ''), close: running.close }
+      const publicUrl = settings.publicUrl ?? `http://127.0.0.1:${listener.port}`
+      const running = await run(listener, { ...settings.broker, publicUrl, log: options.log })
+      return { url: running.context.publicUrl, close: running.close }
     })
   })
 }

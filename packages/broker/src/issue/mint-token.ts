@@ -4,6 +4,7 @@ import {
   type MintedToken,
   type MintRefusal,
   type MintRequest,
+  type ProviderAccess,
   ProviderFault,
 } from '@valetkey/connectors'
 import type { Authority } from '@valetkey/protocol'
@@ -170,12 +171,17 @@ export async function endAtProvider(
 }
 
 /** The access to its provider that a driver gets for one call. */
-export function providerAccess(context: BrokerContext): {
-  readonly fetch: typeof globalThis.fetch
-  readonly now: () => number
-  readonly signal: AbortSignal
-} {
-  return { fetch: context.egress.fetch, now: context.now, signal: AbortSignal.timeout(providerTimeoutMs) }
+export function providerAccess(context: BrokerContext): ProviderAccess {
+  const reach: typeof globalThis.fetch = async (input, init) => {
+    try {
+      return await context.egress.fetch(input, init)
+    } catch (error) {
+      // Said to operators and callers alike: without it a broker that may not reach a host looks like a dead host.
+      if (error instanceof EgressRefused) throw new ProviderFault(error.message)
+      throw error
+    }
+  }
+  return { fetch: reach, now: context.now, signal: AbortSignal.timeout(providerTimeoutMs) }
 }
 
 /** What an error may be called in a log: its class, never its message, which may quote an upstream body. */
@@ -203,7 +209,7 @@ async function callProvider(
 
 /** A fault on the way to a provider as a refusal; anything that is not one is a defect and goes on up. */
 export function refusalOfFault(driver: Driver, error: unknown): Refusal {
-  if (error instanceof ProviderFault || error instanceof EgressRefused) {
+  if (error instanceof ProviderFault) {
     return { reason: 'provider_fault', message: error.message }
   }
   if (error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')) {

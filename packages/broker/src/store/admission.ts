@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { compiledQuery } from './compiled-query.ts'
 import { referenceColumn } from './connectors.ts'
 import type { AttachmentRow, IssuedTokenRow, Schema } from './schema.ts'
 
@@ -27,84 +28,93 @@ export interface Admission {
   }
 }
 
+/** What a round trip is asked for. */
+export interface AdmissionQuery {
+  readonly projectId: string
+  readonly environment: string
+  readonly connector: string
+  readonly requestKey: string
+  readonly subjectKey: string
+  readonly validityBufferMs: number
+  readonly now: number
+}
+
+/** One compiled statement for each way of naming a connector. */
+const queries = { id: admissionQuery('id'), uid: admissionQuery('uid') }
+
+function admissionQuery(column: 'id' | 'uid') {
+  return compiledQuery((db, values: AdmissionQuery) =>
+    db
+      .selectFrom('revisions')
+      .leftJoin('connectors as c', (join) =>
+        join.on(`c.${column}`, '=', values.connector).on('c.removed_at', 'is', null),
+      )
+      .leftJoin('attachments as a', (join) =>
+        join
+          .onRef('a.connector_id', '=', 'c.id')
+          .on('a.project_id', '=', values.projectId)
+          .on('a.environment', '=', values.environment),
+      )
+      .leftJoin('subject_epochs as e', (join) =>
+        join.onRef('e.attachment_id', '=', 'a.id').on('e.subject_key', '=', values.subjectKey),
+      )
+      .leftJoinLateral(
+        (expression) =>
+          expression
+            .selectFrom('issued_tokens as t')
+            .select(['t.id', 't.token', 't.facts', 't.expires_at', 't.installation_id', 't.issued_at'])
+            .whereRef('t.attachment_id', '=', 'a.id')
+            .where('t.request_key', '=', values.requestKey)
+            .where('t.ended_at', 'is', null)
+            .whereRef('t.attachment_version', '=', 'a.version')
+            .whereRef('t.connector_version', '=', 'c.version')
+            // A buffer of more than half its life would never let a short-lived token be served twice.
+            .where(
+              sql<boolean>`t.expires_at - least(${values.validityBufferMs}::bigint, (t.expires_at - t.issued_at) / 2) > ${values.now}::bigint`,
+            )
+            .orderBy('t.expires_at', 'desc')
+            .limit(1)
+            .as('s'),
+        (join) => join.onTrue(),
+      )
+      .select([
+        'revisions.value as trust_revision',
+        'c.id as connector_id',
+        'c.uid',
+        'c.name',
+        'c.service',
+        'c.type',
+        'c.version as connector_version',
+        'a.id as attachment_id',
+        'a.subjects',
+        'a.scopes',
+        'a.resources',
+        'a.authorization_details',
+        'a.max_ttl_seconds',
+        'a.full_access',
+        'a.version as attachment_version',
+        'a.created_at',
+        'a.updated_at',
+        'e.epoch',
+        's.id as stored_id',
+        's.token as stored_token',
+        's.facts as stored_facts',
+        's.expires_at as stored_expires_at',
+        's.installation_id as stored_installation_id',
+        's.issued_at as stored_issued_at',
+      ])
+      .where('revisions.name', '=', 'trust'),
+  )
+}
+
 /**
  * Reads attachment, ceiling, connector, revocation epoch and a servable token in one statement.
  *
  * Nothing of it is ever cached: a revocation that has committed is seen by the next request of every replica.
  */
-export async function readAdmission(
-  db: Kysely<Schema>,
-  input: {
-    readonly projectId: string
-    readonly environment: string
-    readonly connector: string
-    readonly requestKey: string
-    readonly subjectKey: string
-    readonly validityBufferMs: number
-    readonly now: number
-  },
-): Promise<Admission> {
-  const row = await db
-    .selectFrom('revisions')
-    .leftJoin('connectors as c', (join) =>
-      join.on(`c.${referenceColumn(input.connector)}`, '=', input.connector).on('c.removed_at', 'is', null),
-    )
-    .leftJoin('attachments as a', (join) =>
-      join
-        .onRef('a.connector_id', '=', 'c.id')
-        .on('a.project_id', '=', input.projectId)
-        .on('a.environment', '=', input.environment),
-    )
-    .leftJoin('subject_epochs as e', (join) =>
-      join.onRef('e.attachment_id', '=', 'a.id').on('e.subject_key', '=', input.subjectKey),
-    )
-    .leftJoinLateral(
-      (expression) =>
-        expression
-          .selectFrom('issued_tokens as t')
-          .select(['t.id', 't.token', 't.facts', 't.expires_at', 't.installation_id', 't.issued_at'])
-          .whereRef('t.attachment_id', '=', 'a.id')
-          .where('t.request_key', '=', input.requestKey)
-          .where('t.ended_at', 'is', null)
-          .whereRef('t.attachment_version', '=', 'a.version')
-          .whereRef('t.connector_version', '=', 'c.version')
-          // A buffer of more than half its life would never let a short-lived token be served twice.
-          .where(
-            sql<boolean>`t.expires_at - least(${input.validityBufferMs}::bigint, (t.expires_at - t.issued_at) / 2) > ${input.now}::bigint`,
-          )
-          .orderBy('t.expires_at', 'desc')
-          .limit(1)
-          .as('s'),
-      (join) => join.onTrue(),
-    )
-    .select([
-      'revisions.value as trust_revision',
-      'c.id as connector_id',
-      'c.uid',
-      'c.name',
-      'c.service',
-      'c.type',
-      'c.version as connector_version',
-      'a.id as attachment_id',
-      'a.subjects',
-      'a.scopes',
-      'a.resources',
-      'a.authorization_details',
-      'a.max_ttl_seconds',
-      'a.full_access',
-      'a.version as attachment_version',
-      'a.created_at',
-      'a.updated_at',
-      'e.epoch',
-      's.id as stored_id',
-      's.token as stored_token',
-      's.facts as stored_facts',
-      's.expires_at as stored_expires_at',
-      's.installation_id as stored_installation_id',
-      's.issued_at as stored_issued_at',
-    ])
-    .where('revisions.name', '=', 'trust')
-    .executeTakeFirstOrThrow()
+export async function readAdmission(db: Kysely<Schema>, input: AdmissionQuery): Promise<Admission> {
+  const [row] = await queries[referenceColumn(input.connector)](db, input)
+  if (row === undefined) throw new Error('The revision of the trust rules is missing')
 
   const { connector_id: connectorId, attachment_id: attachmentId } = row
   if (connectorId === null || attachmentId === null) return { trustRevision: row.trust_revision }
