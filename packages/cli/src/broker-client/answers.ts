@@ -1,0 +1,206 @@
+import { anyObject, type Check, flag, list, nullable, number, object, optional, text } from './check.ts'
+
+// What commands read of the answers of docs/management-api.md. Everything else in an answer is passed on by
+// `--json` untouched, so that a newer broker can say more.
+
+/** A project. */
+export interface Project {
+  readonly id: string
+  readonly name: string
+}
+/** Passes a {@link Project}. */
+export const project: Check<Project> = object<Project>({ id: text, name: text })
+
+/** One page of projects. */
+export interface ProjectPage {
+  readonly projects: readonly Project[]
+  readonly cursor: string | null
+}
+/** Passes a {@link ProjectPage}. */
+export const projectPage: Check<ProjectPage> = object<ProjectPage>({
+  projects: list(project),
+  cursor: nullable(text),
+})
+
+/** A rule that maps an identity to a project and environment. */
+export interface TrustRule {
+  readonly id: string
+  readonly environment: string
+  readonly issuer: string
+  readonly audience: unknown
+  readonly claims: Readonly<Record<string, unknown>>
+}
+/** Passes a {@link TrustRule}. */
+export const trustRule: Check<TrustRule> = object<TrustRule>({
+  id: text,
+  environment: text,
+  issuer: text,
+  audience: (_value): _value is unknown => true,
+  claims: anyObject,
+})
+
+/** The rules of a project. */
+export interface TrustRules {
+  readonly rules: readonly TrustRule[]
+  readonly developmentIdentities: boolean | null | undefined
+}
+/** Passes {@link TrustRules}. */
+export const trustRules: Check<TrustRules> = object<TrustRules>({
+  rules: list(trustRule),
+  developmentIdentities: optional(flag),
+})
+
+/** What a rule made of an identity, or of its claims. */
+export interface RuleVerdict {
+  readonly id: string
+  readonly matched: boolean
+  readonly reason: string
+}
+/** What was made of the token that carried the claims. */
+export interface TokenVerdict {
+  readonly accepted: boolean
+  readonly reason: string | null | undefined
+}
+/** Why an identity is or is not admitted. */
+export interface Explanation {
+  readonly allowed: boolean
+  readonly rules: readonly RuleVerdict[]
+  readonly reason: string | null | undefined
+  readonly token: TokenVerdict | null | undefined
+}
+/** Passes an {@link Explanation}. */
+export const explanation: Check<Explanation> = object<Explanation>({
+  allowed: flag,
+  rules: list(object<RuleVerdict>({ id: text, matched: flag, reason: text })),
+  reason: optional(text),
+  token: optional(object<TokenVerdict>({ accepted: flag, reason: optional(text) })),
+})
+
+/** An identity for a laptop. */
+export interface DevelopmentIdentity {
+  readonly token: string
+  readonly expiresAt: number
+  readonly environment: string
+}
+/** Passes a {@link DevelopmentIdentity}. */
+export const developmentIdentity: Check<DevelopmentIdentity> = object<DevelopmentIdentity>({
+  token: text,
+  expiresAt: number,
+  environment: text,
+})
+
+/** A connector. */
+export interface Connector {
+  readonly id: string
+  readonly uid: string
+  readonly name: string
+  readonly type: string
+  readonly service: string
+}
+/** Passes a {@link Connector}. */
+export const connector: Check<Connector> = object<Connector>({
+  id: text,
+  uid: text,
+  name: text,
+  type: text,
+  service: text,
+})
+
+/** One page of connectors. */
+export interface ConnectorPage {
+  readonly clients: readonly Connector[]
+  readonly cursor: string | null
+}
+/** Passes a {@link ConnectorPage}. */
+export const connectorPage: Check<ConnectorPage> = object<ConnectorPage>({
+  clients: list(connector),
+  cursor: nullable(text),
+})
+
+/** The attachments of a connector to one project. */
+export interface Attachments {
+  readonly uid: string
+  readonly project: Project
+  readonly enabledEnvironments: readonly string[]
+  readonly warnings: readonly string[] | null | undefined
+}
+/** Passes {@link Attachments}. */
+export const attachments: Check<Attachments> = object<Attachments>({
+  uid: text,
+  project,
+  enabledEnvironments: list(text),
+  warnings: optional(list(text)),
+})
+
+/** Every project a connector is attached to. */
+export interface AttachedProjects {
+  readonly projects: readonly Attachments[]
+}
+/** Passes {@link AttachedProjects}. */
+export const attachedProjects: Check<AttachedProjects> = object<AttachedProjects>({
+  projects: list(attachments),
+})
+
+/** What an access token may do. */
+export interface AccessToken {
+  readonly id: string
+  readonly role: string | null | undefined
+  readonly project: unknown
+  readonly environment: string | null | undefined
+  readonly expiresAt: number | null | undefined
+}
+/** Passes an {@link AccessToken}. */
+export const accessToken: Check<AccessToken> = object<AccessToken>({
+  id: text,
+  role: optional(text),
+  project: (_value): _value is unknown => true,
+  environment: optional(text),
+  expiresAt: optional(number),
+})
+
+/** An access token at the only moment it can be seen. */
+export type CreatedAccessToken = AccessToken & { readonly token: string }
+/** Passes a {@link CreatedAccessToken}. */
+export const createdAccessToken: Check<CreatedAccessToken> = (value): value is CreatedAccessToken =>
+  accessToken(value) && 'token' in value && text(value.token)
+
+/** One event of the audit trail. */
+export interface AuditRecord {
+  readonly seq: number
+  readonly at: number
+  readonly kind: string
+  readonly [field: string]: unknown
+}
+/** One page of the audit trail, newest first. */
+export interface AuditPage {
+  readonly events: readonly AuditRecord[]
+  readonly cursor: string | null
+}
+const auditRecord = object<{ seq: number; at: number; kind: string }>({
+  seq: number,
+  at: number,
+  kind: text,
+}) as Check<AuditRecord>
+/** Passes an {@link AuditPage}. */
+export const auditPage: Check<AuditPage> = object<AuditPage>({
+  events: list(auditRecord),
+  cursor: nullable(text),
+})
+
+/** What a check of the audit chain found. */
+export interface AuditVerdict {
+  readonly valid: boolean
+  readonly events: number
+  readonly tail: string
+  readonly problem: unknown
+}
+/** Passes an {@link AuditVerdict}. */
+export const auditVerdict: Check<AuditVerdict> = object<AuditVerdict>({
+  valid: flag,
+  events: number,
+  tail: text,
+  problem: (_value): _value is unknown => true,
+})
+
+/** What was removed. */
+export const removed: Check<Readonly<Record<string, unknown>>> = anyObject

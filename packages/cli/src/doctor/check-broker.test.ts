@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { createFakeFetch, runCommand } from '../testing/shell.ts'
+import { checkClock } from './check-broker.ts'
+
+describe('checkClock', () => {
+  const here = Date.UTC(2026, 10, 21, 12, 0, 0)
+  it.each([
+    [here, 'ok'],
+    [here + 4000, 'ok'],
+    [here + 20_000, 'warn'],
+    [here - 45_000, 'fail'],
+  ])('compares the Date header of %d', (there, status) => {
+    expect(checkClock(new Date(there).toUTCString(), here, here)[0]?.status).toBe(status)
+  })
+
+  it('says nothing without a date', () => {
+    expect(checkClock(null, here, here)).toEqual([])
+  })
+})
+
+describe('valetkey doctor', () => {
+  const environment = {
+    VALETKEY_URL: 'https://keys.example.com',
+    VALETKEY_ACCESS_TOKEN: 'vk_operator_secret',
+  }
+  const loadSdk = () => import('@valetkey/sdk')
+
+  it('passes against a broker that serves', async () => {
+    const self = { id: 'vat_1', role: 'owner', expiresAt: null }
+    const { fetch } = createFakeFetch({
+      'GET /healthz': {},
+      'GET /readyz': {},
+      'GET /v1/access-tokens/self': self,
+    })
+    const { code, stdout } = await runCommand(['doctor', '--json'], { environment, fetch, loadSdk })
+    const { healthy, checks } = JSON.parse(stdout)
+    expect(checks.filter(({ status }: { status: string }) => status === 'fail')).toEqual([])
+    expect([code, healthy]).toEqual([0, true])
+  })
+
+  it('fails, with the next step, when the token is not accepted and S26 does not show it', async () => {
+    const error = { code: 'identity_invalid', message: 'Not accepted', requestId: 'req_1' }
+    const { fetch } = createFakeFetch({
+      'GET /healthz': {},
+      'GET /readyz': {},
+      'GET /v1/access-tokens/self': Response.json({ error }, { status: 401 }),
+    })
+    const { code, stdout } = await runCommand(['doctor'], { environment, fetch, loadSdk })
+    expect(code).toBe(1)
+    expect(stdout).toContain('fail  access token: Not accepted')
+    expect(stdout).not.toContain('vk_operator_secret')
+  })
+})
