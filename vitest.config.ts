@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-const conditions = ['@valetkey/source', 'node', 'module', 'import', 'default']
+// No `import` condition: vitest hands these to Node, whose `require` inside CommonJS packages would get ES modules.
+const conditions = ['@valetkey/source', 'node', 'module']
 
 function project(name: string, include: string[], testTimeout: number, exclude: string[] = []) {
   return {

@@ -8,9 +8,12 @@ export class HostError extends Error {
   override readonly name = 'HostError'
   /** `misuse`: the command line or the environment is wrong. `failed`: it could not be done. */
   readonly kind: 'misuse' | 'failed'
-  constructor(kind: 'misuse' | 'failed', message: string) {
+  /** Set where a command adds its own next step. */
+  readonly code: 'port_in_use' | undefined
+  constructor(kind: 'misuse' | 'failed', message: string, code?: 'port_in_use') {
     super(message)
     this.kind = kind
+    this.code = code
   }
 }
 

@@ -1,13 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { silentLog } from '../log.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { type OpenDatabase, openEmbedded, openPostgres } from './open-database.ts'
-import { moduleUrl, startChild } from './test-child.ts'
 import { startTestPostgres, type TestPostgres } from './test-postgres.ts'
 
 let server: TestPostgres
@@ -225,70 +221,5 @@ describe('openPostgres', () => {
       message: expect.stringContaining('DATABASE_URL'),
     })
     expect(String(error)).not.toContain('hunter2secret')
-  })
-})
-
-describe('openEmbedded', () => {
-  let folder: string
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'valetkey-data-'))
-  })
-  afterAll(async () => {
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  it('keeps every acknowledged row when its process is killed', { timeout: 60_000 }, async () => {
-    const data = join(folder, 'killed')
-    const child = startChild(`
-      import { openEmbedded } from ${JSON.stringify(moduleUrl('./open-database.ts'))}
-      import { migrate } from ${JSON.stringify(moduleUrl('./migrate.ts'))}
-      const { db } = await openEmbedded({ folder: ${JSON.stringify(data)}, log: () => {} })
-      await migrate(db)
-      for (let value = 1; ; value += 1) {
-        await db.insertInto('revisions').values({ name: 'row ' + value, value }).execute()
-        console.log('wrote ' + value)
-      }`)
-    await child.line('wrote 50')
-    child.process.kill('SIGKILL')
-    const { stdout } = await child.ended()
-    const acknowledged = stdout.split('\n').filter((line) => /^wrote \d+$/.test(line)).length
-    expect(acknowledged).toBeGreaterThanOrEqual(50)
-
-    const { db } = keep(await openEmbedded({ folder: data, log: silentLog }))
-    const rows = await db.selectFrom('revisions').select('name').where('name', 'like', 'row %').execute()
-    expect(rows.length).toBeGreaterThanOrEqual(acknowledged)
-  })
-
-  it('opens a folder whose first start was killed at any moment', { timeout: 120_000 }, async () => {
-    for (const delay of [300, 900, 1_500]) {
-      const data = join(folder, `young-${delay}`)
-      const child = startChild(`
-        import { openEmbedded } from ${JSON.stringify(moduleUrl('./open-database.ts'))}
-        console.log('starting')
-        await openEmbedded({ folder: ${JSON.stringify(data)}, log: () => {} })
-        setInterval(() => {}, 1000)`)
-      await child.line('starting')
-      await new Promise((resolve) => setTimeout(resolve, delay))
-      child.process.kill('SIGKILL')
-      await child.ended()
-      const database = await openEmbedded({ folder: data, log: silentLog })
-      await migrate(database.db)
-      await database.close()
-    }
-  })
-
-  it('refuses a folder that is open, and opens it again with its data after close', {
-    timeout: 30_000,
-  }, async () => {
-    const data = join(folder, 'shared')
-    const first = await openEmbedded({ folder: data, log: silentLog })
-    await migrate(first.db)
-    await expect(openEmbedded({ folder: data, log: silentLog })).rejects.toMatchObject({
-      name: 'FolderInUse',
-      message: expect.stringContaining(`process ${process.pid}`),
-    })
-    await first.close()
-    const second = keep(await openEmbedded({ folder: data, log: silentLog }))
-    expect(await pendingMigrations(second.db)).toEqual([])
   })
 })

@@ -1,6 +1,5 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { silentLog } from '../log.ts'
 import { type OpenDatabase, openPostgres } from './open-database.ts'
 import { startTestPostgres, type TestPostgres } from './test-postgres.ts'
 
@@ -67,13 +66,16 @@ describe('preparedPool', () => {
     await makeItems(db)
     expect(await item(db)).toEqual([{ id: 1, name: 'one' }])
     expect(await prepared(db)).toEqual([])
-    const timeout = await sql<{ value: string }>`select current_setting('statement_timeout') as value`.execute(db)
+    const timeout = await sql<{
+      value: string
+    }>`select current_setting('statement_timeout') as value`.execute(db)
     expect(timeout.rows).toEqual([{ value: '0' }])
   })
 
   it('keeps a bounded number of statements and sends long ones unnamed', async () => {
     const db = connect(await server.createDatabase())
-    for (let index = 0; index < 350; index += 1) await sql`select ${sql.lit(index)}, ${index}::int`.execute(db)
+    for (let index = 0; index < 350; index += 1)
+      await sql`select ${sql.lit(index)}, ${index}::int`.execute(db)
     const list = Array.from({ length: 2_000 }, (_, index) => index)
     await sql`select 1 where 1 in (${sql.join(list)})`.execute(db)
     expect((await prepared(db)).length).toBe(300)

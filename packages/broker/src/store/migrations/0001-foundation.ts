@@ -170,6 +170,14 @@ export const foundation: Migration = {
       .addUniqueConstraint('audit_events_one_each', ['chain', 'seq'])
       .execute()
 
+    for (const column of ['project_id', 'connector_id'] as const) {
+      await db.schema
+        .createIndex(`audit_events_by_${column}`)
+        .on('audit_events')
+        .columns([column, 'position'])
+        .execute()
+    }
+
     await db.schema
       .createTable('audit_checkpoints')
       .addColumn('id', 'bigint', (column) => column.primaryKey().generatedAlwaysAsIdentity())
