@@ -9,8 +9,8 @@ export class HostError extends Error {
   /** `misuse`: the command line or the environment is wrong. `failed`: it could not be done. */
   readonly kind: 'misuse' | 'failed'
   /** Set where a command adds its own next step. */
-  readonly code: 'port_in_use' | undefined
-  constructor(kind: 'misuse' | 'failed', message: string, code?: 'port_in_use') {
+  readonly code: 'EADDRINUSE' | undefined
+  constructor(kind: 'misuse' | 'failed', message: string, code?: 'EADDRINUSE') {
     super(message)
     this.kind = kind
     this.code = code

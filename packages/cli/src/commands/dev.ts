@@ -72,8 +72,6 @@ async function dev(context: Context, options: DevOptions): Promise<void> {
 }
 
 function portFailure(error: unknown, port: number): unknown {
-  const hostSays =
-    error instanceof Error && error.name === 'HostError' && /^Port \d+ is in use/.test(error.message)
-  if (!hostSays && systemCode(error) !== 'EADDRINUSE') return error
+  if (systemCode(error) !== 'EADDRINUSE') return error
   return failed('unavailable', `Port ${port} is in use: choose another with --port`)
 }
