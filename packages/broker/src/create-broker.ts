@@ -98,6 +98,8 @@ export function assembleBroker(config: BrokerConfig): AssembledBroker {
       publicUrl,
       now,
       key: developmentKey,
+      // A server never lets a laptop pass for anything but development.
+      ...(development ? {} : { environments: ['development'] }),
       admits: async (projectId) => {
         const project = await trust.project(projectId)
         return project?.allowsDevelopment === true ? project : undefined

@@ -71,6 +71,7 @@ export function answerFor(refusal: Refusal): RefusalAnswer {
         message: 'The identity matches more than one project or environment',
       }
     case 'issuer_unreachable':
+      // This does tell that the issuer is trusted; a workload that can't know to try again would be worse off.
       return {
         code: 'unavailable',
         message: 'The keys of the identity issuer could not be fetched',

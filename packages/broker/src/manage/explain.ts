@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { explainIdentity } from '../authenticate/explain.ts'
+import { explainIdentity, type IdentityExplanation } from '../authenticate/explain.ts'
+import type { VerifiedIdentity } from '../authenticate/identity-token.ts'
 import type { BrokerContext } from '../context.ts'
-import { accept, answerFor, type Outcome, refuse } from '../refusal.ts'
+import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { listTrustRules } from '../store/projects.ts'
 import { parseInput } from './input.ts'
 import { projectOf } from './projects.ts'
@@ -40,26 +41,44 @@ export async function explain(
     const explained = explainIdentity({ rules, claims: input.value.claims, now: context.now() })
     return accept({ ...explained, ...(explained.allowed ? { project: { id, name } } : {}) })
   }
-  const claims = unverifiedClaims(input.value.token)
-  if (claims === undefined) return refuse({ reason: 'request_invalid', message: 'token: not a JWT' })
-  const explained = explainIdentity({ rules, claims, now: context.now() })
+  const { token } = input.value
+  const [header, claims] = [unverifiedPart(token, 0), unverifiedPart(token, 1)]
+  if (header === undefined || claims === undefined) {
+    return refuse({ reason: 'request_invalid', message: 'token: not a JWT' })
+  }
+  const explained = explainIdentity({ rules, claims, header, now: context.now() })
   const builtIn = explainDevelopment(context, claims, project.value.allow_development_identities)
   await context.trust.refresh()
-  const verified = await context.verifyIdentity(input.value.token)
-  const admittedHere = verified.ok && verified.value.projectId === id
+  const verified = await context.verifyIdentity(token)
+  const here = verified.ok && verified.value.projectId === id
   return accept({
-    ...explained,
+    allowed: here,
+    reason: reasonFor(verified, id, explained),
+    ...(here ? { project: { id, name }, environment: verified.value.environment } : {}),
     rules: [...builtIn, ...explained.rules],
-    allowed: admittedHere,
-    ...(admittedHere ? { project: { id, name }, environment: verified.value.environment } : {}),
     token: verified.ok
-      ? { accepted: true, rule: verified.value.ruleId, reason: `admitted to ${verified.value.projectName}` }
-      : {
-          accepted: false,
-          code: answerFor(verified.refusal).code,
-          reason: 'detail' in verified.refusal ? verified.refusal.detail : verified.refusal.reason,
-        },
+      ? { accepted: true, rule: verified.value.ruleId, project: verified.value.projectName }
+      : { accepted: false, code: answerFor(verified.refusal).code, reason: detailOf(verified.refusal) },
   })
+}
+
+function reasonFor(
+  verified: Outcome<VerifiedIdentity>,
+  projectId: string,
+  explained: IdentityExplanation,
+): string {
+  if (verified.ok) {
+    const { projectName, environment, ruleId } = verified.value
+    return verified.value.projectId === projectId
+      ? `Rule ${ruleId} admits it to ${environment}`
+      : `It is admitted to another project: ${projectName}`
+  }
+  // The rules would admit it: then it is the token itself that is wrong.
+  return explained.allowed ? `The token is not accepted: ${detailOf(verified.refusal)}` : explained.reason
+}
+
+function detailOf(refusal: Refusal): string {
+  return 'detail' in refusal ? refusal.detail : refusal.reason.replaceAll('_', ' ')
 }
 
 /** The development issuer needs no rule; an identity of it is told what admits it instead. */
@@ -75,10 +94,10 @@ function explainDevelopment(
   return [{ id: 'development', matched: admits, reason, claims: [] }]
 }
 
-function unverifiedClaims(token: string): Record<string, unknown> | undefined {
+function unverifiedPart(token: string, index: 0 | 1): Record<string, unknown> | undefined {
   try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
-    return typeof claims === 'object' && claims !== null && !Array.isArray(claims) ? { ...claims } : undefined
+    const part: unknown = JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString('utf8'))
+    return typeof part === 'object' && part !== null && !Array.isArray(part) ? { ...part } : undefined
   } catch {
     return undefined
   }
