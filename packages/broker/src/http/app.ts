@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { BrokerContext } from '../context.ts'
 import type { Log } from '../log.ts'
+import { limitBody } from './body-limit.ts'
 import { browserGuard } from './browser-guard.ts'
 import { describeDefect, isPassing } from './defects.ts'
-import { type Environment, maxBodyBytes, newRequestId, sendRefusal } from './exchange.ts'
+import { type Environment, newRequestId, sendRefusal } from './exchange.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { addManagementRoutes } from './management-routes.ts'
 import { addRuntimeRoutes } from './runtime-routes.ts'
@@ -43,12 +43,7 @@ export function createApp(options: {
   })
 
   if (options.development) app.use(browserGuard(options.publicUrl))
-  app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: (exchange) => sendRefusal(exchange as never, { reason: 'body_too_large' }),
-    }),
-  )
+  app.use(limitBody)
 
   addHealthRoutes(app, options.context)
   app.use(async (exchange, next) => {

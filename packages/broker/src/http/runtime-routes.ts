@@ -60,6 +60,7 @@ async function describeTo(exchange: Exchange): Promise<Outcome<object>> {
     connector: reference,
     requestKey: '',
     subjectKey: '',
+    rejectedTokenId: '',
     validityBufferMs: 0,
     now: context.now(),
   })

@@ -6,10 +6,10 @@ import type { Workload } from '../authenticate/caller.ts'
 import { effectiveRequest } from '../authorize/effective-request.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
-import { type Admission, readAdmission } from '../store/admission.ts'
+import { type Link, readAdmission } from '../store/admission.ts'
 import { endToken } from '../store/issued-tokens.ts'
 import { ceilingOf, mintTokenOnce } from './mint-token.ts'
-import { respond, type ServableToken, storedToken } from './stored-token.ts'
+import { openStored, respond, type ServableToken } from './stored-token.ts'
 import { type ParsedTokenRequest, parseTokenRequest } from './token-request.ts'
 
 /** A token request as it came over the wire. */
@@ -47,13 +47,18 @@ export async function answerTokenRequest(
   if (link === undefined) return refuseAudited({ reason: 'connector_not_linked' })
   const request = parsed.value
 
-  let token = storedToken(context, caller, link)
-  if (token !== undefined && token.id === request.rejectedTokenId) {
-    await endToken(context.db, token.id, context.now())
-    token = undefined
+  if (request.rejectedTokenId !== undefined) {
+    await endToken(context.db, {
+      id: request.rejectedTokenId,
+      attachmentId: link.attachmentId,
+      now: context.now(),
+    })
   }
-  const served = token === undefined ? 'minted' : 'stored'
-  if (token === undefined) {
+  let token: ServableToken
+  if ('stored' in link.found) {
+    token = openStored(context, caller, link.connector.id, link.found.stored)
+  } else {
+    const { attachment } = link.found
     const driver = context.findDriver(link.connector.service)
     if (driver === undefined) {
       return refuseAudited({
@@ -61,15 +66,23 @@ export async function answerTokenRequest(
         message: `This broker has no driver for ${link.connector.service}`,
       })
     }
-    const effective = effectiveRequest(request, ceilingOf(link.attachment), driver, caller.environment)
+    const effective = effectiveRequest(request, ceilingOf(attachment), driver, caller.environment)
     if (!effective.ok) return refuseAudited(effective.refusal)
     if (driver.behaviour.callsProvider) await context.audit.append({ ...event, kind: 'token_intended' })
-    const minted = await mintTokenOnce(context, { caller, link, request, effective: effective.value, driver })
+    const minted = await mintTokenOnce(context, {
+      caller,
+      link,
+      attachment,
+      request,
+      effective: effective.value,
+      driver,
+    })
     if (!minted.ok) return refuseAudited(minted.refusal)
     token = minted.value
   }
 
   // Nothing leaves before this event is committed.
+  const served = 'stored' in link.found ? 'stored' : 'minted'
   await context.audit.append(issuedEvent(event, token, served))
   context.metrics.tokenRequest('issued', served)
   return accept(respond(link.connector, token))
@@ -78,7 +91,7 @@ export async function answerTokenRequest(
 interface Admitted {
   readonly caller: Workload
   readonly parsed: Outcome<ParsedTokenRequest>
-  readonly link: Admission['link']
+  readonly link: Link | undefined
 }
 
 /**
@@ -98,6 +111,7 @@ async function admit(context: BrokerContext, incoming: IncomingTokenRequest): Pr
       connector: incoming.connector,
       requestKey: parsed.ok ? parsed.value.key : '',
       subjectKey: parsed.ok ? parsed.value.subjectKey : '',
+      rejectedTokenId: (parsed.ok ? parsed.value.rejectedTokenId : undefined) ?? '',
       validityBufferMs: parsed.ok ? parsed.value.validityBufferMs : 0,
       now: context.now(),
     })
@@ -122,7 +136,7 @@ function eventAbout(
   incoming: IncomingTokenRequest,
   caller: Workload,
   parsed: Outcome<ParsedTokenRequest>,
-  link: Admission['link'],
+  link: Link | undefined,
 ): Omit<AuditEvent, 'kind'> {
   const request = parsed.ok ? parsed.value : undefined
   return {

@@ -15,7 +15,7 @@ import { EgressRefused } from '../egress/egress-fetch.ts'
 import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { hmac } from '../secrets/key-ring.ts'
 import { seal } from '../secrets/seal.ts'
-import type { Admission } from '../store/admission.ts'
+import type { Link } from '../store/admission.ts'
 import type { Ceiling } from '../store/attachments.ts'
 import { findConnector } from '../store/connectors.ts'
 import { newId } from '../store/ids.ts'
@@ -47,7 +47,8 @@ export function ceilingOf(row: AttachmentRow): Ceiling {
 /** Everything that decides what a minted token is. */
 export interface MintInput {
   readonly caller: Workload
-  readonly link: NonNullable<Admission['link']>
+  readonly link: Link
+  readonly attachment: AttachmentRow
   readonly request: ParsedTokenRequest
   readonly effective: MintRequest
   readonly driver: Driver
@@ -60,7 +61,8 @@ const underWay = new WeakMap<BrokerContext, Map<string, Promise<Outcome<Servable
  * The key holds the versions of what allowed it, so that nobody joins a minting that began before a revocation.
  */
 export function mintTokenOnce(context: BrokerContext, input: MintInput): Promise<Outcome<ServableToken>> {
-  const { attachment, connector, epoch } = input.link
+  const { attachment } = input
+  const { connector, epoch } = input.link
   const key = [
     attachment.id,
     attachment.version,
@@ -83,7 +85,7 @@ export function mintTokenOnce(context: BrokerContext, input: MintInput): Promise
  * and refused.
  */
 async function mintToken(context: BrokerContext, input: MintInput): Promise<Outcome<ServableToken>> {
-  const { caller, link, request, effective, driver } = input
+  const { caller, link, attachment, request, effective, driver } = input
   const connector = await findConnector(context.db, link.connector.id)
   if (connector === undefined || connector.version !== link.connector.version)
     return refuse({ reason: 'revoked_meanwhile' })
@@ -94,7 +96,7 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
   const minted = result.value
 
   const now = context.now()
-  const lease = leaseEnd(minted.expiresAtMs, link.attachment.max_ttl_seconds, now)
+  const lease = leaseEnd(minted.expiresAtMs, attachment.max_ttl_seconds, now)
   if (lease <= now)
     return refuse({
       reason: 'provider_fault',
@@ -116,8 +118,8 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
       id,
       connector_id: connector.id,
       connector_version: connector.version,
-      attachment_id: link.attachment.id,
-      attachment_version: link.attachment.version,
+      attachment_id: attachment.id,
+      attachment_version: attachment.version,
       project_id: caller.projectId,
       environment: caller.environment,
       subject_type: request.subject.type,

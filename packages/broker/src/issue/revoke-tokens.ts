@@ -110,12 +110,13 @@ async function endTokens(
     connector,
     requestKey: '',
     subjectKey: subjectKey ?? '',
+    rejectedTokenId: '',
     validityBufferMs: 0,
     now,
   })
   if (link === undefined) return refuse({ reason: 'connector_not_linked' })
   if (subjectKey === undefined) return refuse({ reason: 'operator_needed' })
-  const attachmentId = link.attachment.id
+  const attachmentId = link.attachmentId
   const claimMs = revocationClaimMs
   return accept(
     await endSubjectTokens(context.db, { attachmentId, subjectKey, installationId, now, claimMs }),

@@ -2,7 +2,7 @@ import type { TokenResponse } from '@valetkey/protocol'
 import type { Workload } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { open, type SealContext } from '../secrets/seal.ts'
-import type { Admission } from '../store/admission.ts'
+import type { StoredTokenRow } from '../store/admission.ts'
 import type { IssuedTokenFacts } from '../store/schema.ts'
 
 /** A token in the clear, on its way to the caller who is entitled to it. */
@@ -34,17 +34,16 @@ export function tokenSealContext(row: {
   }
 }
 
-/** Opens the stored token that the round trip found, if it found one. */
-export function storedToken(
+/** Opens a stored token for the workload it was issued to. */
+export function openStored(
   context: BrokerContext,
   caller: Workload,
-  link: NonNullable<Admission['link']>,
-): ServableToken | undefined {
-  const { stored, connector } = link
-  if (stored === undefined) return undefined
+  connectorId: string,
+  stored: StoredTokenRow,
+): ServableToken {
   const sealContext = tokenSealContext({
     id: stored.id,
-    connectorId: connector.id,
+    connectorId,
     projectId: caller.projectId,
     environment: caller.environment,
     installationId: stored.installation_id,

@@ -8,25 +8,31 @@ export interface Admission {
   /** Revision of projects and trust rules at the time of the read. */
   readonly trustRevision: number
   /** Absent when there is no such connector, or it is not attached: the caller can't tell which. */
-  readonly link?: {
-    readonly connector: {
-      readonly id: string
-      readonly uid: string
-      readonly name: string
-      readonly service: string
-      readonly type: string
-      readonly version: number
-    }
-    readonly attachment: AttachmentRow
-    /** How often tokens of this subject were ended; see {@link recordToken}. */
-    readonly epoch: number
-    /** The newest token that answers the same request and still has enough life. */
-    readonly stored?: Pick<
-      IssuedTokenRow,
-      'id' | 'token' | 'facts' | 'expires_at' | 'installation_id' | 'issued_at'
-    >
-  }
+  readonly link?: Link
 }
+
+/** A connector and the attachment by which a workload may use it. */
+export interface Link {
+  readonly connector: {
+    readonly id: string
+    readonly uid: string
+    readonly name: string
+    readonly service: string
+    readonly type: string
+    readonly version: number
+  }
+  readonly attachmentId: string
+  /** How often tokens of this subject were ended; see {@link recordToken}. */
+  readonly epoch: number
+  /** The newest token that answers the same request and still has enough life; or what is needed to mint one. */
+  readonly found: { readonly stored: StoredTokenRow } | { readonly attachment: AttachmentRow }
+}
+
+/** As much of a stored token as serving it takes. */
+export type StoredTokenRow = Pick<
+  IssuedTokenRow,
+  'id' | 'token' | 'facts' | 'expires_at' | 'installation_id' | 'issued_at'
+>
 
 /** What a round trip is asked for. */
 export interface AdmissionQuery {
@@ -35,6 +41,8 @@ export interface AdmissionQuery {
   readonly connector: string
   readonly requestKey: string
   readonly subjectKey: string
+  /** A token that must not be served again; empty for none. */
+  readonly rejectedTokenId: string
   readonly validityBufferMs: number
   readonly now: number
 }
@@ -66,6 +74,7 @@ function admissionQuery(column: 'id' | 'uid') {
             .whereRef('t.attachment_id', '=', 'a.id')
             .where('t.request_key', '=', values.requestKey)
             .where('t.ended_at', 'is', null)
+            .where('t.id', '<>', values.rejectedTokenId)
             .whereRef('t.attachment_version', '=', 'a.version')
             .whereRef('t.connector_version', '=', 'c.version')
             // A buffer of more than half its life would never let a short-lived token be served twice.
@@ -86,15 +95,8 @@ function admissionQuery(column: 'id' | 'uid') {
         'c.type',
         'c.version as connector_version',
         'a.id as attachment_id',
-        'a.subjects',
-        'a.scopes',
-        'a.resources',
-        'a.authorization_details',
-        'a.max_ttl_seconds',
-        'a.full_access',
-        'a.version as attachment_version',
-        'a.created_at',
-        'a.updated_at',
+        // Only a request that must be minted for needs the ceiling.
+        sql<AttachmentRow | null>`case when s.id is null then to_jsonb(a) end`.as('attachment'),
         'e.epoch',
         's.id as stored_id',
         's.token as stored_token',
@@ -116,47 +118,47 @@ export async function readAdmission(db: Kysely<Schema>, input: AdmissionQuery): 
   const [row] = await queries[referenceColumn(input.connector)](db, input)
   if (row === undefined) throw new Error('The revision of the trust rules is missing')
 
-  const { connector_id: connectorId, attachment_id: attachmentId } = row
-  if (connectorId === null || attachmentId === null) return { trustRevision: row.trust_revision }
+  const { connector_id: id, attachment_id: attachmentId } = row
+  if (id === null || attachmentId === null) return { trustRevision: row.trust_revision }
   return {
     trustRevision: row.trust_revision,
     link: {
       connector: {
-        id: connectorId,
+        id,
         uid: row.uid ?? '',
         name: row.name ?? '',
         service: row.service ?? '',
         type: row.type ?? '',
         version: row.connector_version ?? 0,
       },
-      attachment: {
-        id: attachmentId,
-        connector_id: connectorId,
-        project_id: input.projectId,
-        environment: input.environment,
-        subjects: row.subjects,
-        scopes: row.scopes,
-        resources: row.resources,
-        authorization_details: row.authorization_details,
-        max_ttl_seconds: row.max_ttl_seconds,
-        full_access: row.full_access ?? false,
-        version: row.attachment_version ?? 0,
-        created_at: row.created_at ?? 0,
-        updated_at: row.updated_at ?? 0,
-      },
+      attachmentId,
       epoch: row.epoch ?? 0,
-      ...(row.stored_id !== null && row.stored_token !== null && row.stored_facts !== null
-        ? {
-            stored: {
-              id: row.stored_id,
-              token: row.stored_token,
-              facts: row.stored_facts,
-              expires_at: row.stored_expires_at ?? 0,
-              installation_id: row.stored_installation_id,
-              issued_at: row.stored_issued_at ?? 0,
-            },
-          }
-        : {}),
+      found: foundIn(row),
+    },
+  }
+}
+
+function foundIn(row: {
+  readonly attachment: AttachmentRow | null
+  readonly stored_id: string | null
+  readonly stored_token: string | null
+  readonly stored_facts: StoredTokenRow['facts'] | null
+  readonly stored_expires_at: number | null
+  readonly stored_installation_id: string | null
+  readonly stored_issued_at: number | null
+}): Link['found'] {
+  if (row.attachment !== null) return { attachment: row.attachment }
+  if (row.stored_id === null || row.stored_token === null || row.stored_facts === null) {
+    throw new Error('Neither a stored token nor an attachment was read')
+  }
+  return {
+    stored: {
+      id: row.stored_id,
+      token: row.stored_token,
+      facts: row.stored_facts,
+      expires_at: row.stored_expires_at ?? 0,
+      installation_id: row.stored_installation_id,
+      issued_at: row.stored_issued_at ?? 0,
     },
   }
 }

@@ -39,12 +39,16 @@ export async function recordToken(
   })
 }
 
-/** Ends one stored token that its provider rejected; the next request mints another. */
-export async function endToken(db: Kysely<Schema>, id: string, now: number): Promise<void> {
+/** Ends one token of an attachment that its provider rejected; the next request mints another. */
+export async function endToken(
+  db: Kysely<Schema>,
+  token: { readonly id: string; readonly attachmentId: string; readonly now: number },
+): Promise<void> {
   await db
     .updateTable('issued_tokens')
-    .set({ ended_at: now, revoke_at: revokeUnlessOver(now) })
-    .where('id', '=', id)
+    .set({ ended_at: token.now, revoke_at: revokeUnlessOver(token.now) })
+    .where('id', '=', token.id)
+    .where('attachment_id', '=', token.attachmentId)
     .where('ended_at', 'is', null)
     .execute()
 }

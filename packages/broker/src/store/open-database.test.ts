@@ -37,7 +37,15 @@ describe.each(Object.entries(engines))('%s', (engine, open) => {
     expect(await migrate(db)).toEqual([])
     expect(await pendingMigrations(db)).toEqual([])
     for (const table of [
-      ...(['projects', 'trust_rules', 'revisions', 'connectors', 'attachments', 'issued_tokens'] as const),
+      ...([
+        'projects',
+        'trust_rules',
+        'revisions',
+        'connectors',
+        'attachments',
+        'issued_tokens',
+        'subject_epochs',
+      ] as const),
       ...(['access_tokens', 'signing_keys', 'audit_events', 'audit_checkpoints', 'installation'] as const),
     ]) {
       const count = await db
@@ -145,12 +153,15 @@ describe('openPostgres', () => {
     const url = await server.createDatabase()
     const { db } = keep(openPostgres({ url, log: silentLog }))
     const other = keep(openPostgres({ url, log: silentLog }))
-    const waiting = sql`select pg_sleep(5)`.execute(db)
+    const waiting = expect(sql`select pg_sleep(5)`.execute(db)).rejects.toMatchObject({
+      name: 'DatabaseUnreachable',
+      code: '57P01',
+    })
     const kill = sql<{ done: boolean }>`
       select pg_terminate_backend(pid) as done from pg_stat_activity
       where query = 'select pg_sleep(5)' and datname = current_database()`
     await expect.poll(async () => (await kill.execute(other.db)).rows.length).toBe(1)
-    await expect(waiting).rejects.toMatchObject({ name: 'DatabaseUnreachable', code: '57P01' })
+    await waiting
   })
 
   it('says so when every connection stays busy', { timeout: 20_000 }, async () => {

@@ -122,6 +122,7 @@ function databasePlace(url: string): DatabasePlace {
 }
 
 type EmbeddedEngine = Exclude<PGliteDialectConfig['pglite'], (...parameters: never[]) => unknown>
+type EmbeddedTransaction = Parameters<Parameters<EmbeddedEngine['transaction']>[0]>[0]
 
 /**
  * The embedded database in `<folder>/db`, made on first use, or one in memory. Takes about 2 s the first time.
@@ -178,8 +179,17 @@ export async function openEmbedded(options: {
       return await engine.query(text, values, queryOptions)
     },
     async transaction(run) {
-      guard()
-      return await engine.transaction(run)
+      // Kysely waits for `run` to be called, for ever if it is not: a lost folder shows at the first query instead.
+      const began = lost ? { query: engine.query, rollback: async () => {} } : undefined
+      const runGuarded = async (transaction: EmbeddedTransaction) =>
+        await run({
+          async query(text, values, queryOptions) {
+            guard()
+            return await transaction.query(text, values, queryOptions)
+          },
+          rollback: async () => await transaction.rollback(),
+        })
+      return began === undefined ? await engine.transaction(runGuarded) : await runGuarded(began)
     },
     // Closing writes a checkpoint: not into files that belong to somebody else now.
     async close() {
