@@ -87,7 +87,6 @@ export function assembleBroker(config: BrokerConfig): AssembledBroker {
 
   async function startWith(open: OpenDatabase): Promise<void> {
     const { db } = open
-    await migrate(db)
     await checkKeyRing(db, keyRing)
     const checkpointKey = await loadSigningKey(db, keyRing, 'audit-checkpoint', now())
     const developmentKey = await loadSigningKey(db, keyRing, 'development-identity', now())
@@ -142,7 +141,7 @@ export function assembleBroker(config: BrokerConfig): AssembledBroker {
     fetch: async (request) => app.fetch(request),
     async start() {
       if (database !== undefined) throw new Error('The broker has been started already')
-      const open = await openDatabase(config.database, log)
+      const open = await openMigrated(config.database, log)
       database = open
       try {
         await startWith(open)
@@ -166,11 +165,26 @@ export function assembleBroker(config: BrokerConfig): AssembledBroker {
   return { broker, context: () => context }
 }
 
-async function openDatabase(database: BrokerConfig['database'], log: Log): Promise<OpenDatabase> {
-  if (database === 'memory') return openEmbedded({ folder: 'memory', log })
-  if ('folder' in database) return openEmbedded({ folder: database.folder, log })
+async function openMigrated(database: BrokerConfig['database'], log: Log): Promise<OpenDatabase> {
+  if (database === 'memory' || 'folder' in database) {
+    const embedded = await openEmbedded({ folder: database === 'memory' ? 'memory' : database.folder, log })
+    return migrateOrClose(embedded)
+  }
   const { url, maxConnections } = database
+  // A migration, or waiting for another replica's, may take longer than any request may.
+  const patient = openPostgres({ url, log, maxConnections: 2, statementTimeoutMs: 0 })
+  await (await migrateOrClose(patient)).close()
   return openPostgres({ url, log, ...(maxConnections === undefined ? {} : { maxConnections }) })
+}
+
+async function migrateOrClose(database: OpenDatabase): Promise<OpenDatabase> {
+  try {
+    await migrate(database.db)
+    return database
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }
 
 function parsePublicUrl(text: string): string {

@@ -11,7 +11,10 @@ export function bearerCredential(header: string | undefined): string | undefined
 }
 
 /** Proves who sent a request, by an access token of this broker or the identity of a workload. */
-export async function authenticate(context: BrokerContext, credential: string | undefined): Promise<Outcome<Caller>> {
+export async function authenticate(
+  context: BrokerContext,
+  credential: string | undefined,
+): Promise<Outcome<Caller>> {
   if (credential === undefined) return refuse({ reason: 'credential_missing' })
   return looksLikeAccessToken(credential)
     ? byAccessToken(context, credential)

@@ -1,11 +1,8 @@
 import type { ConnectorSettings } from '@valetkey/connectors'
 import type { KeyRing } from '../secrets/key-ring.ts'
-import { open, type SealContext, seal } from '../secrets/seal.ts'
+import { open, seal } from '../secrets/seal.ts'
+import { connectorSecretsContext } from '../secrets/sealed-columns.ts'
 import type { ConnectorRow } from '../store/schema.ts'
-
-function sealContext(id: string, version: number): SealContext {
-  return { table: 'connectors', column: 'secrets', rowId: id, version, connectorId: id }
-}
 
 /** Encrypts a connector's secrets for one version of its row. */
 export function sealSecrets(
@@ -14,7 +11,7 @@ export function sealSecrets(
   version: number,
   secrets: ConnectorSettings['secrets'],
 ): string {
-  return seal(keyRing, sealContext(id, version), JSON.stringify(secrets))
+  return seal(keyRing, connectorSecretsContext({ id, version }), JSON.stringify(secrets))
 }
 
 /** A connector's settings with its secrets in the clear, for one call of its driver. */
@@ -23,7 +20,7 @@ export function openSettings(
   row: Pick<ConnectorRow, 'id' | 'version' | 'configuration' | 'secrets'>,
 ): ConnectorSettings {
   const secrets: ConnectorSettings['secrets'] = JSON.parse(
-    open(keyRing, sealContext(row.id, row.version), row.secrets),
+    open(keyRing, connectorSecretsContext(row), row.secrets),
   )
   return { configuration: row.configuration, secrets }
 }

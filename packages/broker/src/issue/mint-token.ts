@@ -15,6 +15,7 @@ import { EgressRefused } from '../egress/egress-fetch.ts'
 import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { hmac } from '../secrets/key-ring.ts'
 import { seal } from '../secrets/seal.ts'
+import { issuedTokenContext } from '../secrets/sealed-columns.ts'
 import type { Link } from '../store/admission.ts'
 import type { Ceiling } from '../store/attachments.ts'
 import { findConnector } from '../store/connectors.ts'
@@ -23,7 +24,6 @@ import { recordToken } from '../store/issued-tokens.ts'
 import type { AttachmentRow, IssuedTokenFacts } from '../store/schema.ts'
 import { openSettings } from './connector-settings.ts'
 import type { ServableToken } from './stored-token.ts'
-import { tokenSealContext } from './stored-token.ts'
 import type { ParsedTokenRequest } from './token-request.ts'
 
 /** The longest lease of a credential that its provider never ends. */
@@ -105,28 +105,24 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
 
   const id = newId('stk')
   const facts = factsOf(context, effective, minted)
-  const sealContext = tokenSealContext({
+  const place = {
     id,
-    connectorId: connector.id,
-    projectId: caller.projectId,
+    connector_id: connector.id,
+    project_id: caller.projectId,
     environment: caller.environment,
-    installationId: minted.installationId ?? null,
-  })
+    installation_id: minted.installationId ?? null,
+  }
   const kept = await recordToken(
     context.db,
     {
-      id,
-      connector_id: connector.id,
+      ...place,
       connector_version: connector.version,
       attachment_id: attachment.id,
       attachment_version: attachment.version,
-      project_id: caller.projectId,
-      environment: caller.environment,
       subject_type: request.subject.type,
       subject_key: request.subjectKey,
       request_key: request.key,
-      installation_id: minted.installationId ?? null,
-      token: seal(context.keyRing, sealContext, minted.token),
+      token: seal(context.keyRing, issuedTokenContext(place), minted.token),
       facts: JSON.stringify(facts),
       expires_at: lease,
       provider_expires_at: minted.expiresAtMs,

@@ -5,6 +5,7 @@ import type { Caller } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { open } from '../secrets/seal.ts'
+import { issuedTokenContext } from '../secrets/sealed-columns.ts'
 import { readAdmission } from '../store/admission.ts'
 import { findConnector, findConnectorEvenRemoved } from '../store/connectors.ts'
 import {
@@ -15,7 +16,6 @@ import {
 } from '../store/issued-tokens.ts'
 import { openSettings } from './connector-settings.ts'
 import { endAtProvider } from './mint-token.ts'
-import { tokenSealContext } from './stored-token.ts'
 import { type ParsedRevokeRequest, parseRevokeRequest } from './token-request.ts'
 
 /** How long this process keeps a token to itself while it ends it; afterwards the background worker takes over. */
@@ -154,16 +154,6 @@ export async function endOneAtProvider(
   const connector = await findConnectorEvenRemoved(context.db, token.connector_id)
   const driver = connector === undefined ? undefined : context.findDriver(connector.service)
   if (connector === undefined || driver?.revokeToken === undefined) return 'unsupported'
-  const secret = open(
-    context.keyRing,
-    tokenSealContext({
-      id: token.id,
-      connectorId: token.connector_id,
-      projectId: token.project_id,
-      environment: token.environment,
-      installationId: token.installation_id,
-    }),
-    token.token,
-  )
+  const secret = open(context.keyRing, issuedTokenContext(token), token.token)
   return endAtProvider(context, driver, openSettings(context.keyRing, connector), secret)
 }

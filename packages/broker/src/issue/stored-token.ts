@@ -1,7 +1,8 @@
 import type { TokenResponse } from '@valetkey/protocol'
 import type { Workload } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
-import { open, type SealContext } from '../secrets/seal.ts'
+import { open } from '../secrets/seal.ts'
+import { issuedTokenContext } from '../secrets/sealed-columns.ts'
 import type { StoredTokenRow } from '../store/admission.ts'
 import type { IssuedTokenFacts } from '../store/schema.ts'
 
@@ -14,26 +15,6 @@ export interface ServableToken {
   readonly facts: IssuedTokenFacts
 }
 
-/** What binds a stored token's ciphertext to its row and its owner. */
-export function tokenSealContext(row: {
-  readonly id: string
-  readonly connectorId: string
-  readonly projectId: string
-  readonly environment: string
-  readonly installationId: string | null
-}): SealContext {
-  return {
-    table: 'issued_tokens',
-    column: 'token',
-    rowId: row.id,
-    version: 1,
-    connectorId: row.connectorId,
-    projectId: row.projectId,
-    environment: row.environment,
-    ...(row.installationId === null ? {} : { installationId: row.installationId }),
-  }
-}
-
 /** Opens a stored token for the workload it was issued to. */
 export function openStored(
   context: BrokerContext,
@@ -41,12 +22,12 @@ export function openStored(
   connectorId: string,
   stored: StoredTokenRow,
 ): ServableToken {
-  const sealContext = tokenSealContext({
+  const sealContext = issuedTokenContext({
     id: stored.id,
-    connectorId,
-    projectId: caller.projectId,
+    connector_id: connectorId,
+    project_id: caller.projectId,
     environment: caller.environment,
-    installationId: stored.installation_id,
+    installation_id: stored.installation_id,
   })
   return {
     id: stored.id,

@@ -34,6 +34,8 @@ const changedConnector = z.strictObject({
   data: z.record(z.string(), z.unknown()).optional(),
 })
 
+const changedMeanwhile = 'The connector was changed by someone else meanwhile: read it and try again'
+
 /** A connector by id or UID, or the refusal that it does not exist. For operators, who may know. */
 export async function connectorOf(context: BrokerContext, reference: string): Promise<Outcome<ConnectorRow>> {
   const row = await store.findConnector(context.db, reference)
@@ -114,13 +116,25 @@ export async function updateConnector(
 ): Promise<Outcome<object>> {
   const input = parseInput(changedConnector, body)
   if (!input.ok) return input
+  const outcome = await tryUpdate(context, reference, input.value)
+  // A key rotation re-wraps secrets without anyone having changed the connector: look again once.
+  const again =
+    !outcome.ok && outcome.refusal.reason === 'conflict' && outcome.refusal.message === changedMeanwhile
+  return again ? tryUpdate(context, reference, input.value) : outcome
+}
+
+async function tryUpdate(
+  context: BrokerContext,
+  reference: string,
+  input: z.output<typeof changedConnector>,
+): Promise<Outcome<object>> {
   const current = await connectorOf(context, reference)
   if (!current.ok) return current
   const driver = context.findDriver(current.value.service)
   if (driver === undefined)
     return refuse({ reason: 'unavailable', message: 'This broker has no driver for this connector' })
 
-  const { data } = input.value
+  const { data } = input
   const before = openSettings(context.keyRing, current.value)
   const settings =
     data === undefined
@@ -128,10 +142,10 @@ export async function updateConnector(
       : await checkedSettings(context, driver, () => driver.mergeSettings(before, data))
   if (!settings.ok) return settings
   const version = data === undefined ? current.value.version : current.value.version + 1
-  const uid = input.value.uid ?? current.value.uid
+  const uid = input.uid ?? current.value.uid
   const row = await store.updateConnector(context.db, current.value, {
     uid,
-    name: input.value.name ?? current.value.name,
+    name: input.name ?? current.value.name,
     configuration: settings.value.configuration,
     secrets:
       data === undefined
@@ -144,7 +158,7 @@ export async function updateConnector(
   if (row === 'changed') {
     return refuse({
       reason: 'conflict',
-      message: 'The connector was changed by someone else meanwhile: read it and try again',
+      message: changedMeanwhile,
     })
   }
   return accept(
