@@ -1,0 +1,56 @@
+// `npm run bench [-- name …] [-- --write]`: prints one table of ratios taken in this run.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { startUp } from './broker/start-up.ts'
+import { warmRequest } from './broker/warm-request.ts'
+import type { Bench, BenchRow } from './result.ts'
+import { bundleSizeBench } from './sdk/bundle-size.ts'
+import { cacheBoundsBench } from './sdk/cache-bounds.ts'
+import { cachedCallBench } from './sdk/cached-call.ts'
+import { exchangesBench } from './sdk/exchanges.ts'
+import { renewalBench } from './sdk/renewal.ts'
+
+const benches: readonly Bench[] = [
+  exchangesBench,
+  renewalBench,
+  cachedCallBench,
+  bundleSizeBench,
+  cacheBoundsBench,
+  warmRequest,
+  startUp,
+]
+
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const unknown = names.filter((name) => !benches.some((bench) => bench.name === name))
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(', ')}; there are ${benches.map((bench) => bench.name).join(', ')}`)
+  process.exit(2)
+}
+const rows: BenchRow[] = []
+for (const bench of benches) {
+  if (names.length > 0 && !names.includes(bench.name)) continue
+  console.error(`> ${bench.name}`)
+  rows.push(...(await bench.run()))
+}
+
+const table = [
+  '| workload | figure | must reach | |',
+  '|---|---|---|---|',
+  ...rows.map(
+    ({ workload, figure, bar, met }) =>
+      `| ${workload} | ${figure} | ${bar} | ${bar === '' ? '' : met ? 'yes' : '**no**'} |`,
+  ),
+].join('\n')
+console.log(table)
+
+if (process.argv.includes('--write')) {
+  const [cpu] = cpus()
+  const machine = `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`
+  const path = 'docs/performance.md'
+  const text = readFileSync(path, 'utf8').replace(
+    /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/,
+    (_all, head: string, tail: string) => `${head}\nMachine: ${machine}.\n\n${table}\n\n${tail}`,
+  )
+  writeFileSync(path, text)
+}
+if (rows.some((row) => !row.met)) process.exitCode = 1

@@ -1,0 +1,46 @@
+import type { ErrorCode } from '@valetkey/protocol'
+
+/** What `createClient({ onEvent })` is told. No event carries a token, an identity or a subject. */
+export type ConnectEvent =
+  | {
+      /** A cached token was returned. */
+      readonly type: 'cache_hit'
+      readonly connector: string
+      /** `expiring`: it arrived so and was asked for less than a second ago. */
+      readonly state: 'fresh' | 'ageing' | 'expiring'
+    }
+  | {
+      readonly type: 'exchange_started'
+      readonly connector: string
+      /** The name of the identity's source. */
+      readonly identity: string
+      /** True for a renewal that no caller waits for. */
+      readonly background: boolean
+    }
+  | {
+      readonly type: 'exchange_finished'
+      readonly connector: string
+      readonly identity: string
+      readonly background: boolean
+      readonly durationMs: number
+      /** Absent when a token came back. */
+      readonly code?: ErrorCode
+    }
+  | {
+      /** Tokens left the cache on request. */
+      readonly type: 'cache_evicted'
+      readonly connector: string
+      readonly entries: number
+    }
+
+/** Tells the hook, if there is one. What it throws stays there: watching must not break a call. */
+export function emit(
+  context: { readonly onEvent: ((event: ConnectEvent) => void) | undefined },
+  event: ConnectEvent,
+): void {
+  try {
+    context.onEvent?.(event)
+  } catch {
+    // See above.
+  }
+}

@@ -1,0 +1,36 @@
+import type { Context } from '../client/context.ts'
+import { ConnectError } from '../errors/connect-error.ts'
+import type { Transport } from '../http/send.ts'
+import { checkCredential } from '../identity/check-credential.ts'
+import type { FoundIdentity } from '../identity/identity-source.ts'
+import type { Destination, IssuingPointCall } from '../issuing-point/issuing-point.ts'
+
+/**
+ * Obtains a credential, checks that it may go to the issuing point, and calls `send` with it.
+ *
+ * Where the process mints identities or reads them from a file, one that the issuing point calls expired is obtained
+ * again, once. One that was given is not: there is no other.
+ */
+export async function presentIdentity<Result>(
+  context: Context,
+  destination: Destination,
+  who: FoundIdentity,
+  transport: Transport,
+  send: (call: IssuingPointCall) => Promise<Result>,
+): Promise<Result> {
+  const { source, found } = who
+  const obtain = async (): Promise<string> => {
+    const credential = await source.obtain(found, { ...transport, destination, now: context.now })
+    return checkCredential(credential, source, destination, context.now())
+  }
+  const credential = await obtain()
+  try {
+    return await send({ ...transport, credential })
+  } catch (error) {
+    if (source.partition === 'given' || !(error instanceof ConnectError) || error.code !== 'identity_expired')
+      throw error
+    const again = await obtain()
+    if (again === credential) throw error
+    return send({ ...transport, credential: again })
+  }
+}

@@ -1,0 +1,34 @@
+import { identityUnavailable } from '../errors/connect-error.ts'
+import { maxCredentialLength } from './check-credential.ts'
+import { nodeBuiltin } from './node-builtin.ts'
+
+/** The token in a file, trimmed. Nothing is remembered between calls, neither the text nor its modification time. */
+export async function readTokenFile(path: string): Promise<string> {
+  const { promises } = nodeBuiltin('node:fs', 'VALETKEY_ID_TOKEN_FILE')
+  const buffer = new Uint8Array(maxCredentialLength + 1)
+  let length = 0
+  try {
+    const file = await promises.open(path, 'r')
+    try {
+      while (length < buffer.length) {
+        const { bytesRead } = await file.read(buffer, length, buffer.length - length, null)
+        if (bytesRead === 0) break
+        length += bytesRead
+      }
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    const code = (error as { code?: unknown }).code
+    throw identityUnavailable(
+      `The file VALETKEY_ID_TOKEN_FILE names could not be read${typeof code === 'string' ? ` (${code})` : ''}`,
+    )
+  }
+  if (length > maxCredentialLength)
+    throw identityUnavailable(
+      `The file VALETKEY_ID_TOKEN_FILE names is larger than ${maxCredentialLength} bytes`,
+    )
+  const token = new TextDecoder().decode(buffer.subarray(0, length)).trim()
+  if (token === '') throw identityUnavailable('The file VALETKEY_ID_TOKEN_FILE names is empty')
+  return token
+}

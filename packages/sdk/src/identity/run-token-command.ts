@@ -1,0 +1,67 @@
+import { identityUnavailable } from '../errors/connect-error.ts'
+import { maxCredentialLength } from './check-credential.ts'
+import { nodeBuiltin } from './node-builtin.ts'
+
+/**
+ * What a command prints, trimmed. Ended, with all it started, when the call gives up or the output grows too large.
+ *
+ * Messages carry the exit code and never the output: tools print tokens to both streams.
+ */
+export function runTokenCommand(command: string, signal: AbortSignal): Promise<string> {
+  const { spawn } = nodeBuiltin('node:child_process', 'VALETKEY_ID_TOKEN_COMMAND')
+  return new Promise((resolve, reject) => {
+    const posix = process.platform !== 'win32'
+    // A group of its own: killing the shell alone would leave what it started running.
+    const child = spawn(command, {
+      shell: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      detached: posix,
+      windowsHide: true,
+    })
+    const chunks: Uint8Array[] = []
+    let length = 0
+    const kill = (): void => {
+      try {
+        if (posix && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+        else child.kill()
+      } catch {
+        // It has ended by itself in the meantime.
+      }
+    }
+    const finish = (why: string | undefined): void => {
+      signal.removeEventListener('abort', onAbort)
+      if (why === undefined) resolve(new TextDecoder().decode(concatenate(chunks, length)).trim())
+      else reject(identityUnavailable(`The command in VALETKEY_ID_TOKEN_COMMAND ${why}`))
+    }
+    const onAbort = (): void => {
+      kill()
+      finish('did not end in time')
+    }
+    child.stdout.on('data', (chunk: Uint8Array) => {
+      length += chunk.byteLength
+      if (length <= maxCredentialLength) chunks.push(chunk)
+      else {
+        kill()
+        finish(`printed more than ${maxCredentialLength} bytes`)
+      }
+    })
+    child.on('error', () => finish('could not be started'))
+    child.on('close', (code, ending) => {
+      if (code !== 0) finish(code === null ? `was ended by ${ending}` : `failed with exit code ${code}`)
+      else if (length === 0) finish('printed nothing')
+      else finish(undefined)
+    })
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    all.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return all
+}
