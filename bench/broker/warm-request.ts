@@ -9,8 +9,8 @@ import { load } from './load.ts'
 import { startPostgres } from './postgres.ts'
 import { register, startIssuer, type WorkloadIssuer } from './workload.ts'
 
-const rounds = 3
-const requestsARound = 600
+const rounds = 7
+const requestsARound = 1_000
 const connections = 32
 
 /** A broker on some database, registered and warm. */
@@ -68,7 +68,7 @@ async function run(): Promise<BenchRow[]> {
     const embeddedUrl = `${embedded.url}/v1/connect/token/api-key%2Fbench`
     await burst(tokenUrl, identity, requestsARound)
     await burst(baseline.url, identity, requestsARound)
-    await burst(embeddedUrl, embeddedIdentity, 100)
+    await burst(embeddedUrl, embeddedIdentity, 300)
 
     const ratios: number[] = []
     const figures: number[] = []
@@ -79,7 +79,7 @@ async function run(): Promise<BenchRow[]> {
       const theirs = await burst(baseline.url, identity, requestsARound)
       ratios.push(ours / theirs)
       figures.push(ours)
-      onPglite.push(await burst(embeddedUrl, embeddedIdentity, 100))
+      onPglite.push(await burst(embeddedUrl, embeddedIdentity, 300))
     }
     const ratio = median(ratios)
     return [

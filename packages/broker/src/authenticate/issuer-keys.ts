@@ -5,6 +5,7 @@ import type { Algorithm } from './algorithms.ts'
 import type { CompactToken } from './compact-token.ts'
 import { fetchIssuerDocument, IssuerFault } from './issuer-document.ts'
 import { findKnownIssuer } from './known-issuers.ts'
+import { createVerifiedTokens, type VerifiedTokens } from './verified-tokens.ts'
 
 /** Verifies signatures with the keys of their issuers, which it fetches and keeps. */
 export interface IssuerKeys {
@@ -32,6 +33,8 @@ interface KeySet {
   readonly algorithms: readonly Algorithm[]
   /** Keeps every key imported once it has been used. */
   readonly find: ReturnType<typeof createLocalJWKSet>
+  /** What these very keys have verified already. */
+  readonly verified: VerifiedTokens
 }
 
 interface Entry {
@@ -72,7 +75,12 @@ export function createIssuerKeys(options: {
   function renew(issuer: string, entry: Entry): Promise<void> {
     entry.flight ??= fetchIssuerDocument(issuer, fetch)
       .then(({ keys, algorithms }) => {
-        entry.keys = { fetchedAtMs: now(), algorithms, find: createLocalJWKSet({ keys: [...keys] }) }
+        entry.keys = {
+          fetchedAtMs: now(),
+          algorithms,
+          find: createLocalJWKSet({ keys: [...keys] }),
+          verified: createVerifiedTokens(),
+        }
         entry.fault = undefined
       })
       .catch((error: unknown) => {
@@ -124,8 +132,10 @@ export function createIssuerKeys(options: {
 
 async function check(token: CompactToken, keys: KeySet): Promise<Outcome<void> | 'key-unknown'> {
   if (!keys.algorithms.includes(token.algorithm)) return invalid('unexpected algorithm')
+  if (keys.verified.has(token.text)) return accept(undefined)
   try {
     await compactVerify(token.text, keys.find, { algorithms: [...keys.algorithms] })
+    keys.verified.add(token.text)
     return accept(undefined)
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return 'key-unknown'
