@@ -15,7 +15,7 @@ function step(name: string, command: string, args: readonly string[], cwd = '.')
   console.error(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}`)
 }
 
-step('lint and format', 'biome', ['ci', '.', '--error-on-warnings'])
+step('lint and format', 'biome', ['ci', '.', '--error-on-warnings', '--colors=off'])
 step('types', 'turbo', ['run', 'typecheck', '--output-logs', 'errors-only', '--log-prefix', 'none'])
 step('types of tooling', 'tsc', ['-p', 'tooling/tsconfig.json'])
 step('generated files', 'node', ['--conditions=@valetkey/source', 'tooling/generate.ts', '--check'])

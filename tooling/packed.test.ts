@@ -1,0 +1,168 @@
+// The packages as a user gets them: packed, installed with npm on the user's own Node, and used.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { entries } from './packed/entries.ts'
+import { installProject, type Project, type RunningBroker, userNode } from './packed/project.ts'
+import { run, succeed } from './packed/run.ts'
+import { packAll, type Tarball } from './packed/tarballs.ts'
+
+let folder: string
+let tarballs: readonly Tarball[]
+let project: Project
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'valetkey-packed-'))
+  tarballs = await packAll(folder)
+  project = await installProject(folder, tarballs)
+}, 150_000)
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe('each published tarball', () => {
+  it('is there, in dependency order and one version', () => {
+    expect(tarballs.map(({ manifest }) => manifest.name)).toEqual([
+      '@valetkey/protocol',
+      '@valetkey/connectors',
+      '@valetkey/sdk',
+      '@valetkey/broker',
+      'valetkey',
+    ])
+    expect(new Set(tarballs.map(({ manifest }) => manifest.version)).size).toBe(1)
+  })
+
+  it('holds the licence, what was built, and nothing else', () => {
+    for (const { manifest, files } of tarballs) {
+      expect(manifest).toMatchObject({ license: 'Apache-2.0', engines: { node: '>=20.18.1' } })
+      expect(files).toContain('LICENSE')
+      const other = files.filter(
+        (file) => !/^(?:LICENSE|README\.md|package\.json|dist\/[\w.-]+\.(?:js|d\.ts))$/.test(file),
+      )
+      expect({ [manifest.name]: other }).toEqual({ [manifest.name]: [] })
+    }
+  })
+
+  it('names released versions, exactly, and no condition of the workspace', () => {
+    for (const { manifest } of tarballs) {
+      expect(JSON.stringify(manifest)).not.toMatch(/workspace:|catalog:|link:|file:|@valetkey\/source/)
+      for (const range of Object.values(manifest.dependencies ?? {})) expect(range).toMatch(/^\d+\.\d+\.\d+$/)
+    }
+  })
+
+  it('exports the entries that are listed here', () => {
+    const exported = tarballs.flatMap(({ manifest }) =>
+      Object.keys(manifest.exports ?? {}).map((path) => manifest.name + path.slice(1)),
+    )
+    expect(exported.sort()).toEqual(Object.keys(entries).sort())
+  })
+
+  it('carries a page for the registry', () => {
+    const without = tarballs.filter(({ files }) => !files.includes('README.md'))
+    // Known: their pages are not written yet.
+    expect(without.map(({ manifest }) => manifest.name)).toEqual(['@valetkey/protocol', '@valetkey/broker'])
+  })
+})
+
+describe(`installed with npm on Node ${process.env.VALETKEY_TEST_NODE === undefined ? '(the workspace’s own)' : userNode}`, () => {
+  it('runs on a Node that the packages support', async () => {
+    const version = (await succeed(userNode, ['--version'], { cwd: folder, env: process.env })).trim()
+    expect(Number(/^v(\d+)/.exec(version)?.[1])).toBeGreaterThanOrEqual(20)
+  })
+
+  it('warns of no engine but those that are known', () => {
+    const warned = [...project.installed.stderr.matchAll(/package: '([^']+)@[^'@]+'/g)].map(
+      (match) => match[1],
+    )
+    expect(warned.filter((name) => !knownEngineWarnings.includes(name ?? ''))).toEqual([])
+    expect(project.installed.stderr).not.toMatch(/deprecated|ERESOLVE|peer/i)
+  })
+
+  it('exports exactly the frozen names', async () => {
+    const names = await project.script(
+      `const found = {}
+       for (const entry of ${JSON.stringify(Object.keys(entries))})
+         found[entry] = Object.keys(await import(entry)).sort()
+       process.stdout.write(JSON.stringify(found))`,
+    )
+    expect(JSON.parse(names)).toEqual(entries)
+  })
+
+  it('resolves its types, as Node does and as bundlers do', async () => {
+    await writeFile(join(project.folder, 'app.ts'), application)
+    const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
+    for (const [module, resolution] of [
+      ['nodenext', 'nodenext'],
+      ['esnext', 'bundler'],
+    ] as const) {
+      const options = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,dom,dom.iterable']
+      const resolved = ['--module', module, '--moduleResolution', resolution, '--types', '']
+      const checked = await run(
+        process.execPath,
+        [tsc, ...options, ...resolved, '--skipLibCheck', 'app.ts'],
+        {
+          cwd: project.folder,
+          env: process.env,
+        },
+      )
+      expect({ resolution, ...checked }).toMatchObject({ code: 0, stdout: '' })
+    }
+  })
+
+  it('has a command that prints its version', async () => {
+    const answer = await project.run('npx', ['--no-install', 'valetkey', '--version'])
+    expect(answer).toMatchObject({ code: 0, stdout: `${tarballs.at(-1)?.manifest.version}\n` })
+  })
+})
+
+describe('the installed command and SDK', () => {
+  let broker: RunningBroker
+  beforeAll(async () => {
+    broker = await project.startBroker('dev', '--ephemeral', '--port', '0')
+  })
+  afterAll(async () => {
+    expect(await broker?.stop()).toBe(0)
+  })
+
+  async function valetkey(...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+    const answer = await project.run('node_modules/.bin/valetkey', [...args, '--json'])
+    if (answer.code !== 0) throw new Error(`valetkey ${args.join(' ')}: ${answer.stdout}${answer.stderr}`)
+    return JSON.parse(answer.stdout) as Record<string, unknown>
+  }
+
+  it('get a token, end to end', async () => {
+    await valetkey('project', 'create', 'agent')
+    await valetkey('connect', 'create', 'api-key', '--name', 'weather', '--data', '{"value":"weather-key"}')
+    await valetkey('connect', 'attach', 'api-key/weather', '--project', 'agent', '-e', 'development')
+    await valetkey('env', 'pull', '--project', 'agent', '--environment', 'development')
+    await writeFile(join(project.folder, 'agent.mjs'), agent)
+    const answer = await project.run(userNode, ['--env-file=.env.local', 'agent.mjs'])
+    expect(answer).toEqual({ code: 0, stdout: 'weather-key', stderr: '' })
+  })
+
+  it('load the database only where it is needed: a plain command starts without it', async () => {
+    expect(await valetkey('project', 'list')).toMatchObject({ projects: [{ name: 'agent' }] })
+    expect(await valetkey('audit', 'verify')).toMatchObject({ valid: true })
+  })
+})
+
+const agent = `import { getToken } from '@valetkey/sdk'
+process.stdout.write(await getToken('api-key/weather', { subject: { type: 'app' } }))
+`
+
+const application = `import { createBroker, type BrokerConfig } from '@valetkey/broker'
+import { verifyExport } from '@valetkey/broker/audit'
+import { startServer } from '@valetkey/broker/host'
+import { findDriver, type Driver } from '@valetkey/connectors'
+import { type ErrorCode, errorCodes } from '@valetkey/protocol'
+import { type ConnectTokenResponse, getTokenResponse, isConnectError } from '@valetkey/sdk'
+
+const answer: Promise<ConnectTokenResponse> = getTokenResponse('slack/mybot', { subject: { type: 'app' } })
+const config: BrokerConfig = { publicUrl: 'https://keys.example.com', database: 'memory', keys: 'k1:AA' }
+const driver: Driver | undefined = findDriver('github')
+const code: ErrorCode = 'forbidden'
+// @ts-expect-error: a subject is never left out
+const wrong = getTokenResponse('slack/mybot', {})
+export { answer, code, config, createBroker, driver, errorCodes, isConnectError, startServer, verifyExport, wrong }
+`
+const knownEngineWarnings: readonly string[] = []
