@@ -121,8 +121,7 @@ export async function startTestBroker(): Promise<TestBroker> {
     revocationEveryMs: 3_600_000,
   })
   await broker.start()
-  const context = current()
-  if (context === undefined) throw new Error('not started')
+  const context = started(current())
   const holder = { role: 'owner' } as const
   const { secret } = await storeAccessToken(context.db, {
     holder,
@@ -175,4 +174,9 @@ export async function startTestBroker(): Promise<TestBroker> {
     }
   }
   return { provider, context, clock, manage, project, close: () => broker.close() }
+}
+
+function started(context: BrokerContext | undefined): BrokerContext {
+  if (context === undefined) throw new Error('not started')
+  return context
 }
