@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type CryptoKey, compactVerify, SignJWT } from 'jose'
 import { accept, type Outcome, refuse } from '../refusal.ts'
 import { parseCompactToken } from './compact-token.ts'
-import type { VerifiedIdentity } from './identity-token.ts'
 import { hasAudience } from './match-rule.ts'
 import { checkTimes } from './token-times.ts'
+import type { VerifiedIdentity } from './verified-identity.ts'
 
 /** The `typ` of development identities; no other token may carry it, and they no other. */
 export const developmentIdentityType = 'vk-id+jwt'

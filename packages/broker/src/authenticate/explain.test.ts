@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { explainIdentity } from './explain.ts'
-import { explainRule, matchRule, type TrustRule } from './trust-rule.ts'
+import { explainRule, matchRule } from './match-rule.ts'
+import type { TrustRule } from './trust-rule.ts'
 
 const now = 1_800_000_000_000
 const seconds = now / 1000

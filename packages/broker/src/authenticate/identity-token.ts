@@ -5,23 +5,12 @@ import type { IssuerKeys } from './issuer-keys.ts'
 import { hasAudience, matchRule } from './match-rule.ts'
 import { checkTimes } from './token-times.ts'
 import type { TrustRule } from './trust-rule.ts'
+import type { VerifiedIdentity } from './verified-identity.ts'
 
 /** Where trust rules come from. */
 export interface TrustRuleSource {
   /** Rules whose issuer equals this one exactly. */
   rulesFor(issuer: string): Promise<readonly TrustRule[]>
-}
-
-/** A workload that has proven itself. */
-export interface VerifiedIdentity {
-  readonly projectId: string
-  readonly projectName: string
-  readonly environment: string
-  readonly issuer: string
-  /** The token's `sub`; empty for an issuer that writes none. */
-  readonly subject: string
-  /** The first rule that admitted it, or `development`. */
-  readonly ruleId: string
 }
 
 /**

@@ -5,8 +5,6 @@ import { checkIssuer } from './issuer-url.ts'
 import { foreignAudiences } from './known-issuers.ts'
 import { isRecord } from './strict-json.ts'
 
-export { type ClaimExplanation, explainRule, matchRule, type RuleExplanation } from './match-rule.ts'
-
 /** One sentence of trust: tokens of this issuer, for this audience, with these claims, are this project's. */
 export interface TrustRule {
   readonly id: string

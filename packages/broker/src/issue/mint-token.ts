@@ -1,18 +1,9 @@
-import {
-  type ConnectorSettings,
-  type Driver,
-  type MintedToken,
-  type MintRefusal,
-  type MintRequest,
-  type ProviderAccess,
-  ProviderFault,
-} from '@valetkey/connectors'
+import type { Driver, MintedToken, MintRequest } from '@valetkey/connectors'
 import type { Authority } from '@valetkey/protocol'
 import type { Workload } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { sha256 } from '../digest.ts'
-import { EgressRefused } from '../egress/egress-fetch.ts'
-import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
+import { accept, type Outcome, refuse } from '../refusal.ts'
 import { hmac } from '../secrets/key-ring.ts'
 import { seal } from '../secrets/seal.ts'
 import { issuedTokenContext } from '../secrets/sealed-columns.ts'
@@ -23,14 +14,12 @@ import { newId } from '../store/ids.ts'
 import { recordToken } from '../store/issued-tokens.ts'
 import type { AttachmentRow, IssuedTokenFacts } from '../store/schema.ts'
 import { openSettings } from './connector-settings.ts'
+import { callProvider, endAtProvider } from './provider-call.ts'
 import type { ServableToken } from './stored-token.ts'
 import type { ParsedTokenRequest } from './token-request.ts'
 
 /** The longest lease of a credential that its provider never ends. */
 const standingLeaseMs = 3_600_000
-
-/** One call to a provider: connecting, waiting, reading. */
-const providerTimeoutMs = 10_000
 
 /** The ceiling of an attachment's row. */
 export function ceilingOf(row: AttachmentRow): Ceiling {
@@ -144,94 +133,6 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
 export function leaseEnd(providerEnd: number | null, maxTtlSeconds: number | null, now: number): number {
   const end = providerEnd ?? now + standingLeaseMs
   return maxTtlSeconds === null ? end : Math.min(end, now + maxTtlSeconds * 1000)
-}
-
-/** Ends one token at its provider; `unsupported` where it has no call for that. Never throws. */
-export async function endAtProvider(
-  context: BrokerContext,
-  driver: Driver,
-  settings: ConnectorSettings,
-  token: string,
-): Promise<'revoked' | 'unsupported' | 'failed'> {
-  if (driver.revokeToken === undefined) return 'unsupported'
-  try {
-    await driver.revokeToken(settings, token, providerAccess(context))
-    context.metrics.providerCall(driver.service, 'revoke', 'ok')
-    return 'revoked'
-  } catch (error) {
-    context.metrics.providerCall(driver.service, 'revoke', 'fault')
-    context.log('warn', 'a token could not be ended at its provider', {
-      service: driver.service,
-      fault: faultName(error),
-    })
-    return 'failed'
-  }
-}
-
-/** The access to its provider that a driver gets for one call. */
-export function providerAccess(context: BrokerContext): ProviderAccess {
-  const reach: typeof globalThis.fetch = async (input, init) => {
-    try {
-      return await context.egress.fetch(input, init)
-    } catch (error) {
-      // Said to operators and callers alike: without it a broker that may not reach a host looks like a dead host.
-      if (error instanceof EgressRefused) throw new ProviderFault(error.message)
-      throw error
-    }
-  }
-  return { fetch: reach, now: context.now, signal: AbortSignal.timeout(providerTimeoutMs) }
-}
-
-/** What an error may be called in a log: its class, never its message, which may quote an upstream body. */
-export function faultName(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error
-}
-
-async function callProvider(
-  context: BrokerContext,
-  driver: Driver,
-  settings: ConnectorSettings,
-  request: MintRequest,
-): Promise<Outcome<MintedToken>> {
-  try {
-    const result = await driver.mint(settings, request, providerAccess(context))
-    if (driver.behaviour.callsProvider) {
-      context.metrics.providerCall(driver.service, 'mint', result.outcome === 'minted' ? 'ok' : 'refused')
-    }
-    return result.outcome === 'minted' ? accept(result) : refuse(refusalOf(result))
-  } catch (error) {
-    context.metrics.providerCall(driver.service, 'mint', 'fault')
-    return refuse(refusalOfFault(driver, error))
-  }
-}
-
-/** A fault on the way to a provider as a refusal; anything that is not one is a defect and goes on up. */
-export function refusalOfFault(driver: Driver, error: unknown): Refusal {
-  if (error instanceof ProviderFault) {
-    return { reason: 'provider_fault', message: error.message }
-  }
-  if (error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')) {
-    return {
-      reason: 'provider_fault',
-      message: `${driver.title} did not answer within ${providerTimeoutMs / 1000} s`,
-    }
-  }
-  throw error
-}
-
-function refusalOf(refusal: MintRefusal): Refusal {
-  switch (refusal.reason) {
-    case 'no_credential':
-      return { reason: 'credential_absent', message: refusal.message }
-    case 'installation_required':
-      return { reason: 'installation_required', message: refusal.message }
-    case 'above_grant':
-      return { reason: 'above_grant', message: refusal.message }
-    case 'invalid_request':
-      return { reason: 'request_invalid', message: refusal.message }
-    case 'provider_refused':
-      return { reason: 'provider_refused', message: refusal.message }
-  }
 }
 
 function factsOf(context: BrokerContext, effective: MintRequest, minted: MintedToken): IssuedTokenFacts {

@@ -1,6 +1,6 @@
 import type { BrokerContext } from '../context.ts'
 import { claimRevocations, finishRevocation, postponeRevocation, purge } from '../store/issued-tokens.ts'
-import { faultName } from './mint-token.ts'
+import { faultName } from './provider-call.ts'
 import { endOneAtProvider, revocationClaimMs } from './revoke-tokens.ts'
 
 /** Attempts at the provider before a token is left to its own end. */

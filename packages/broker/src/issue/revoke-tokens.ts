@@ -15,7 +15,7 @@ import {
   finishRevocation,
 } from '../store/issued-tokens.ts'
 import { openSettings } from './connector-settings.ts'
-import { endAtProvider } from './mint-token.ts'
+import { endAtProvider } from './provider-call.ts'
 import { type ParsedRevokeRequest, parseRevokeRequest } from './token-request.ts'
 
 /** How long this process keeps a token to itself while it ends it; afterwards the background worker takes over. */

@@ -2,7 +2,7 @@ import { type ConnectorSettings, type Driver, InvalidSettings } from '@valetkey/
 import { z } from 'zod'
 import type { BrokerContext } from '../context.ts'
 import { openSettings, sealSecrets } from '../issue/connector-settings.ts'
-import { providerAccess, refusalOfFault } from '../issue/mint-token.ts'
+import { providerAccess, refusalOfFault } from '../issue/provider-call.ts'
 import { accept, type Outcome, refuse } from '../refusal.ts'
 import { listAttachments, type NamedAttachment } from '../store/attachments.ts'
 import * as store from '../store/connectors.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { explainIdentity, type IdentityExplanation } from '../authenticate/explain.ts'
-import type { VerifiedIdentity } from '../authenticate/identity-token.ts'
+import type { VerifiedIdentity } from '../authenticate/verified-identity.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { listTrustRules } from '../store/projects.ts'
