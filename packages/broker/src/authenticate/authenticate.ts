@@ -10,8 +10,20 @@ export function bearerCredential(header: string | undefined): string | undefined
   return match?.[1]
 }
 
-/** Proves who sent a request, by an access token of this broker or the identity of a workload. */
+/** Proves who sent a request, by an access token of this broker or the identity of a workload, and today's rules. */
 export async function authenticate(
+  context: BrokerContext,
+  credential: string | undefined,
+): Promise<Outcome<Caller>> {
+  if (credential !== undefined && !looksLikeAccessToken(credential)) await context.trust.refresh()
+  return authenticateByCopy(context, credential)
+}
+
+/**
+ * As {@link authenticate}, by this process's copy of the trust rules: for the token request, which learns in the round
+ * trip it makes anyway whether the copy still holds, and starts over if not.
+ */
+export async function authenticateByCopy(
   context: BrokerContext,
   credential: string | undefined,
 ): Promise<Outcome<Caller>> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { parseStrictObject } from '../strict-json.ts'
 import { isPlainJwt, parseCompactToken } from './compact-token.ts'
-import { parseStrictObject } from './strict-json.ts'
 import { craftToken } from './testing/fake-issuer.ts'
 
 const header = { alg: 'ES256', kid: 'k', typ: 'JWT' }

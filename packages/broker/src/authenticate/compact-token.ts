@@ -1,6 +1,6 @@
 import { accept, type Outcome, refuse } from '../refusal.ts'
+import { parseStrictObject } from '../strict-json.ts'
 import { type Algorithm, isAlgorithm } from './algorithms.ts'
-import { parseStrictObject } from './strict-json.ts'
 
 /** Above this a token is refused unread. */
 export const maxTokenBytes = 16_384

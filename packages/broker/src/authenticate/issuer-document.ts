@@ -1,8 +1,8 @@
 import type { JWK } from 'jose'
+import { isRecord } from '../strict-json.ts'
 import { type Algorithm, algorithms } from './algorithms.ts'
 import { isLoopbackHost } from './issuer-url.ts'
 import { findKnownIssuer } from './known-issuers.ts'
-import { isRecord } from './strict-json.ts'
 
 /** What an issuer says of itself: the keys it signs with and the algorithms it may use. */
 export interface IssuerDocument {

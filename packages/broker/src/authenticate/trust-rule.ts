@@ -1,9 +1,9 @@
 import { accept, type Outcome, refuse } from '../refusal.ts'
+import { isRecord } from '../strict-json.ts'
 import { hasControlCharacter, matchesEverything } from './claim-pattern.ts'
 import { whyNotIdentifying } from './identifying-claims.ts'
 import { checkIssuer } from './issuer-url.ts'
 import { foreignAudiences } from './known-issuers.ts'
-import { isRecord } from './strict-json.ts'
 
 /** One sentence of trust: tokens of this issuer, for this audience, with these claims, are this project's. */
 export interface TrustRule {

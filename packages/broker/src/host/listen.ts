@@ -21,7 +21,14 @@ export async function listen(options: {
   readonly hostname: string
 }): Promise<Listener> {
   let handler: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 })
-  const server = createAdaptorServer({ fetch: (request: Request) => handler(request) }) as Server
+  let closing = false
+  const answer = async (request: Request): Promise<Response> => {
+    const response = await handler(request)
+    // A client that keeps its connection busy would otherwise keep the server from closing.
+    if (closing) response.headers.set('connection', 'close')
+    return response
+  }
+  const server = createAdaptorServer({ fetch: answer }) as Server
   // Slow senders hold a connection, not the broker.
   server.requestTimeout = 30_000
   server.headersTimeout = 10_000
@@ -32,6 +39,7 @@ export async function listen(options: {
           ? new HostError(
               'failed',
               `Port ${options.port} is in use: choose another, or stop what listens there`,
+              'EADDRINUSE',
             )
           : error.code === 'EACCES'
             ? new HostError(
@@ -49,6 +57,7 @@ export async function listen(options: {
       handler = fetch
     },
     async close() {
+      closing = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
       const force = setTimeout(() => server.closeAllConnections(), graceMs)

@@ -77,11 +77,15 @@ export async function migrateDatabase(
 ): Promise<{ readonly applied: readonly string[] }> {
   return explained(async () => {
     const { log, dataDir } = options
-    const url = options.environment.DATABASE_URL?.trim()
+    const url = options.environment.DATABASE_URL?.trim() || undefined
+    // With a folder its keys are made first: a database without them would refuse every later start.
+    if (url === undefined)
+      await readStore(url, options.environment.VALETKEY_KEYS?.trim() || undefined, dataDir)
     // A migration may take longer than any request.
-    const database = url
-      ? openPostgres({ url, log, statementTimeoutMs: 0 })
-      : await openEmbedded({ folder: dataDir, log })
+    const database =
+      url === undefined
+        ? await openEmbedded({ folder: dataDir, log })
+        : openPostgres({ url, log, statementTimeoutMs: 0 })
     try {
       return { applied: await migrate(database.db) }
     } finally {

@@ -26,17 +26,13 @@ export function createApp(options: {
     const started = performance.now()
     await next()
     const seconds = (performance.now() - started) / 1000
-    const { routePath, path, method } = {
-      routePath: exchange.req.routePath,
-      path: exchange.req.path,
-      method: exchange.req.method,
-    }
-    // Route patterns, not paths, in metrics: paths hold names, and anyone could grow the registry with them.
+    const { method, routePath } = exchange.req
+    // Patterns, not paths: anyone could grow the metrics with paths, and people put credentials into them.
     options.context()?.metrics.httpAnswer(`${method} ${routePath}`, exchange.res.status, seconds)
     options.log('info', 'request', {
       requestId,
       method,
-      path: path.slice(0, 256),
+      route: routePath,
       status: exchange.res.status,
       ms: Math.round(seconds * 100_000) / 100,
     })

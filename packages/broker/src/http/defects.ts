@@ -14,7 +14,10 @@ export function isPassing(error: unknown): boolean {
 /** What a log may say of an error: its class, code and stack frames. Messages may quote values of a row. */
 export function describeDefect(error: unknown): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { error: typeof error }
-  const frames = (error.stack ?? '')
+  // A message may have lines that look like frames: what follows it is the stack.
+  const stack = error.stack ?? ''
+  const start = stack.indexOf(error.message)
+  const frames = (start === -1 ? '' : stack.slice(start + error.message.length))
     .split('\n')
     .filter((line) => /^\s+at /.test(line))
     .slice(0, 8)

@@ -3,6 +3,8 @@ import { errorCodes } from '@valetkey/protocol'
 import type { Context } from 'hono'
 import type { BrokerContext } from '../context.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
+import { parseStrictObject } from '../strict-json.ts'
+import { whyNotPlain } from './plain-json.ts'
 
 /** What every handler finds in hono's context. */
 export interface Environment {
@@ -39,29 +41,28 @@ export function send(exchange: Exchange, outcome: Outcome<object>, status: 200 |
   })
 }
 
-/** The JSON body of a request; an absent one is `{}` where `optional`. */
+/** The JSON object in a request's body; an absent one is `{}` where `optional`. */
 export async function readJson(
   exchange: Exchange,
   options: { readonly optional?: boolean } = {},
 ): Promise<Outcome<unknown>> {
+  const invalid = (message: string) => refuse({ reason: 'request_invalid', message })
   const text = await exchange.req.text()
   if (text === '' && options.optional === true) return accept({})
   const type = exchange.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json') {
-    return refuse({
-      reason: 'request_invalid',
-      message: 'The body must be JSON, with "content-type: application/json"',
-    })
+    return invalid('The body must be JSON, with "content-type: application/json"')
   }
-  try {
-    const value: unknown = JSON.parse(text)
-    return accept(value)
-  } catch {
-    return refuse({ reason: 'request_invalid', message: 'The body is not JSON' })
-  }
+  const value = parseStrictObject(text)
+  if (value === undefined) return invalid('The body is not a JSON object that names each member once')
+  const fault = whyNotPlain(value)
+  return fault === undefined ? accept(value) : invalid(`The body ${fault}`)
 }
 
-/** A path parameter, decoded; the router only matches when it is there. */
+/**
+ * A path parameter, decoded. What no name can contain (U+0000, half a surrogate pair) becomes U+FFFD: then it is one
+ * more name that nothing has, where the database would have failed on it.
+ */
 export function pathParameter(exchange: Exchange, name: string): string {
-  return exchange.req.param(name) ?? ''
+  return (exchange.req.param(name) ?? '').replaceAll('\0', '\uFFFD').toWellFormed()
 }

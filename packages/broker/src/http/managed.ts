@@ -1,5 +1,6 @@
 import type { Handler } from 'hono'
 import { actorOf } from '../audit/actor.ts'
+import { auditReference } from '../audit/reference.ts'
 import { authenticate, bearerCredential, requireRole } from '../authenticate/authenticate.ts'
 import type { Caller, Role } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
@@ -82,7 +83,7 @@ export function managed(call: ManagedCall): Handler<Environment> {
 /** What a call was about, from its path: names and ids, never the body, which may hold secrets. */
 function targetOf(exchange: Exchange): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(exchange.req.param()).map(([name, value]) => [name, String(value).slice(0, 256)]),
+    Object.entries(exchange.req.param()).map(([name, value]) => [name, auditReference(name, String(value))]),
   )
 }
 

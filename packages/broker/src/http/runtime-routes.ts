@@ -1,5 +1,6 @@
 import type { Hono } from 'hono'
 import { actorOf } from '../audit/actor.ts'
+import { auditReference } from '../audit/reference.ts'
 import { authenticate, bearerCredential, requireRole } from '../authenticate/authenticate.ts'
 import { answerTokenRequest } from '../issue/answer-token-request.ts'
 import { answerRevokeRequest } from '../issue/revoke-tokens.ts'
@@ -44,7 +45,6 @@ export function addRuntimeRoutes(app: Hono<Environment>): void {
 async function describeTo(exchange: Exchange): Promise<Outcome<object>> {
   const context = exchange.get('broker')
   const reference = pathParameter(exchange, 'connector')
-  await context.trust.refresh()
   const caller = await authenticate(context, bearerCredential(exchange.req.header('authorization')))
   if (!caller.ok) {
     context.audit.countAnonymous(caller.refusal.reason)
@@ -76,7 +76,7 @@ async function describeTo(exchange: Exchange): Promise<Outcome<object>> {
     environment: caller.value.environment,
     code: answerFor(refusal).code,
     reason: refusal.reason,
-    details: { connector: reference.slice(0, 256) },
+    details: { connector: auditReference('connector', reference) },
   })
   return refuse(refusal)
 }

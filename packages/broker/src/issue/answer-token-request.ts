@@ -1,7 +1,8 @@
 import type { TokenResponse } from '@valetkey/protocol'
 import { actorOf } from '../audit/actor.ts'
 import type { AuditEvent } from '../audit/event.ts'
-import { authenticate } from '../authenticate/authenticate.ts'
+import { auditReference } from '../audit/reference.ts'
+import { authenticateByCopy } from '../authenticate/authenticate.ts'
 import type { Workload } from '../authenticate/caller.ts'
 import { effectiveRequest } from '../authorize/effective-request.ts'
 import type { BrokerContext } from '../context.ts'
@@ -51,12 +52,13 @@ export async function answerTokenRequest(
     await endToken(context.db, {
       id: request.rejectedTokenId,
       attachmentId: link.attachmentId,
+      requestKey: request.key,
       now: context.now(),
     })
   }
   let token: ServableToken
   if ('stored' in link.found) {
-    token = openStored(context, caller, link.connector.id, link.found.stored)
+    token = openStored(context, caller, link.connector.id, request, link.found.stored)
   } else {
     const { attachment } = link.found
     const driver = context.findDriver(link.connector.service)
@@ -88,6 +90,15 @@ export async function answerTokenRequest(
   return accept(respond(link.connector, token))
 }
 
+/** Refusals that other trust rules would not have made. */
+const refusedByRules: ReadonlySet<Refusal['reason']> = new Set([
+  'issuer_untrusted',
+  'audience_mismatch',
+  'token_lives_too_long',
+  'claims_unmatched',
+  'identity_ambiguous',
+] as const)
+
 interface Admitted {
   readonly caller: Workload
   readonly parsed: Outcome<ParsedTokenRequest>
@@ -102,8 +113,14 @@ async function admit(context: BrokerContext, incoming: IncomingTokenRequest): Pr
   const parsed = incoming.body.ok ? parseTokenRequest(incoming.body.value) : incoming.body
   for (let attempt = 0; attempt < 4; attempt++) {
     const revision = context.trust.revision()
-    const caller = await authenticate(context, incoming.credential)
-    if (!caller.ok) return caller
+    const caller = await authenticateByCopy(context, incoming.credential)
+    if (!caller.ok) {
+      if (!refusedByRules.has(caller.refusal.reason)) return caller
+      // Rules that have changed since refuse nobody, and nothing later in this request would show it.
+      await context.trust.refresh()
+      if (context.trust.revision() === revision) return caller
+      continue
+    }
     if (caller.value.kind !== 'workload') return refuse({ reason: 'workload_needed' })
     const admission = await readAdmission(context.db, {
       projectId: caller.value.projectId,
@@ -145,7 +162,7 @@ function eventAbout(
     projectId: caller.projectId,
     environment: caller.environment,
     ...(link === undefined
-      ? { details: { connector: incoming.connector.slice(0, 256) } }
+      ? { details: { connector: auditReference('connector', incoming.connector) } }
       : {
           connectorId: link.connector.id,
           connectorUid: link.connector.uid,

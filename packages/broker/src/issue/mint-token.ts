@@ -11,8 +11,8 @@ import type { Link } from '../store/admission.ts'
 import type { Ceiling } from '../store/attachments.ts'
 import { findConnector } from '../store/connectors.ts'
 import { newId } from '../store/ids.ts'
-import { recordToken } from '../store/issued-tokens.ts'
-import type { AttachmentRow, IssuedTokenFacts } from '../store/schema.ts'
+import { recordForRevocation, recordToken } from '../store/issued-tokens.ts'
+import type { AttachmentRow, IssuedTokenFacts, NewIssuedToken } from '../store/schema.ts'
 import { openSettings } from './connector-settings.ts'
 import { callProvider, endAtProvider } from './provider-call.ts'
 import type { ServableToken } from './stored-token.ts'
@@ -99,34 +99,50 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
     connector_id: connector.id,
     project_id: caller.projectId,
     environment: caller.environment,
+    subject_key: request.subjectKey,
+    request_key: request.key,
     installation_id: minted.installationId ?? null,
   }
-  const kept = await recordToken(
-    context.db,
-    {
-      ...place,
-      connector_version: connector.version,
-      attachment_id: attachment.id,
-      attachment_version: attachment.version,
-      subject_type: request.subject.type,
-      subject_key: request.subjectKey,
-      request_key: request.key,
-      token: seal(context.keyRing, issuedTokenContext(place), minted.token),
-      facts: JSON.stringify(facts),
-      expires_at: lease,
-      provider_expires_at: minted.expiresAtMs,
-      issued_at: now,
-      ended_at: null,
-      revoke_at: null,
-      revoke_attempts: 0,
-    },
-    { epoch: link.epoch },
-  )
-  if (!kept) {
-    await endAtProvider(context, driver, settings, minted.token)
-    return refuse({ reason: 'revoked_meanwhile' })
+  const row: NewIssuedToken = {
+    ...place,
+    connector_version: connector.version,
+    attachment_id: attachment.id,
+    attachment_version: attachment.version,
+    subject_type: request.subject.type,
+    token: seal(context.keyRing, issuedTokenContext(place), minted.token),
+    facts: JSON.stringify(facts),
+    expires_at: lease,
+    provider_expires_at: minted.expiresAtMs,
+    issued_at: now,
+    ended_at: null,
+    revoke_at: null,
+    revoke_attempts: 0,
   }
-  return accept({ id, token: minted.token, expiresAt: lease, facts })
+  if (await keep(context, row, link.epoch, () => endAtProvider(context, driver, settings, minted.token))) {
+    return accept({ id, token: minted.token, expiresAt: lease, facts })
+  }
+  return refuse({ reason: 'revoked_meanwhile' })
+}
+
+/**
+ * Keeps a token, or sees to it that it ends: a token that nobody was given must not live on at its provider, whether a
+ * revocation overtook it or the database failed.
+ */
+async function keep(
+  context: BrokerContext,
+  row: NewIssuedToken,
+  epoch: number,
+  end: () => Promise<'revoked' | 'unsupported' | 'failed'>,
+): Promise<boolean> {
+  let kept: boolean
+  try {
+    kept = await recordToken(context.db, row, { epoch })
+  } catch (error) {
+    await end()
+    throw error
+  }
+  if (!kept && (await end()) === 'failed') await recordForRevocation(context.db, row, context.now())
+  return kept
 }
 
 /** When the caller must ask again: the provider's end, at most an hour for a standing credential, at most the ceiling. */

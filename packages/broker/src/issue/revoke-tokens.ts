@@ -1,5 +1,6 @@
 import type { RevokeTokensResponse } from '@valetkey/protocol'
 import { actorOf } from '../audit/actor.ts'
+import { auditReference } from '../audit/reference.ts'
 import { authenticate, requireRole } from '../authenticate/authenticate.ts'
 import type { Caller } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
@@ -40,14 +41,13 @@ export async function answerRevokeRequest(
     readonly body: Outcome<unknown>
   },
 ): Promise<Outcome<RevokeTokensResponse>> {
-  // Revoking is rare: it can afford a look at the rules' revision that a token request folds into its round trip.
-  await context.trust.refresh()
   const caller = await authenticate(context, incoming.credential)
   if (!caller.ok) {
     context.audit.countAnonymous(caller.refusal.reason)
     return caller
   }
   const actor = actorOf(caller.value)
+  const connector = auditReference('connector', incoming.connector)
   const about = { requestId: incoming.requestId, actor, action: 'tokens.end' } as const
   const refuseAudited = async (refusal: Refusal) => {
     await context.audit.append({
@@ -55,7 +55,7 @@ export async function answerRevokeRequest(
       kind: 'management_refused',
       code: answerFor(refusal).code,
       reason: refusal.reason,
-      details: { connector: incoming.connector.slice(0, 256) },
+      details: { connector },
     })
     return refuse(refusal)
   }
@@ -65,7 +65,7 @@ export async function answerRevokeRequest(
   await context.audit.append({
     ...about,
     kind: 'management_intended',
-    details: { connector: incoming.connector.slice(0, 256), subject: request.value.subjectType ?? 'all' },
+    details: { connector, subject: request.value.subjectType ?? 'all' },
   })
   const ended = await endTokens(context, caller.value, incoming.connector, request.value)
   if (!ended.ok) return refuseAudited(ended.refusal)
@@ -78,7 +78,7 @@ export async function answerRevokeRequest(
       ? { projectId: caller.value.projectId, environment: caller.value.environment }
       : {}),
     details: {
-      connector: incoming.connector.slice(0, 256),
+      connector,
       tokens: ended.value.map((token) => token.id),
       ...answer,
     },

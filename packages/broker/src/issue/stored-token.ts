@@ -5,6 +5,7 @@ import { open } from '../secrets/seal.ts'
 import { issuedTokenContext } from '../secrets/sealed-columns.ts'
 import type { StoredTokenRow } from '../store/admission.ts'
 import type { IssuedTokenFacts } from '../store/schema.ts'
+import type { ParsedTokenRequest } from './token-request.ts'
 
 /** A token in the clear, on its way to the caller who is entitled to it. */
 export interface ServableToken {
@@ -15,11 +16,12 @@ export interface ServableToken {
   readonly facts: IssuedTokenFacts
 }
 
-/** Opens a stored token for the workload it was issued to. */
+/** Opens a stored token for the workload and the request that it answers. */
 export function openStored(
   context: BrokerContext,
   caller: Workload,
   connectorId: string,
+  request: Pick<ParsedTokenRequest, 'key' | 'subjectKey'>,
   stored: StoredTokenRow,
 ): ServableToken {
   const sealContext = issuedTokenContext({
@@ -27,6 +29,8 @@ export function openStored(
     connector_id: connectorId,
     project_id: caller.projectId,
     environment: caller.environment,
+    subject_key: request.subjectKey,
+    request_key: request.key,
     installation_id: stored.installation_id,
   })
   return {

@@ -9,18 +9,25 @@ export function connectorSecretsContext(row: Pick<ConnectorRow, 'id' | 'version'
   return { table: 'connectors', column: 'secrets', rowId: row.id, version: row.version, connectorId: row.id }
 }
 
-/** Where an issued token belongs. It never changes, hence version 1. */
+/**
+ * Where an issued token belongs. It never changes, hence version 1. Subject and request are in it, so that a token can't
+ * be relabelled to answer somebody else, or a narrower request.
+ */
 export function issuedTokenContext(
-  row: Pick<IssuedTokenRow, 'id' | 'connector_id' | 'project_id' | 'environment' | 'installation_id'>,
+  row: Pick<
+    IssuedTokenRow,
+    'id' | 'connector_id' | 'project_id' | 'environment' | 'subject_key' | 'request_key' | 'installation_id'
+  >,
 ): SealContext {
   return {
     table: 'issued_tokens',
     column: 'token',
-    rowId: row.id,
+    rowId: `${row.id}/${row.request_key}`,
     version: 1,
     connectorId: row.connector_id,
     projectId: row.project_id,
     environment: row.environment,
+    userId: row.subject_key,
     ...(row.installation_id !== null && { installationId: row.installation_id }),
   }
 }
@@ -79,7 +86,15 @@ export const sealedColumns: readonly SealedColumn[] = [
     table: 'issued_tokens',
     column: 'token',
     key: 'id',
-    select: ['id', 'connector_id', 'project_id', 'environment', 'installation_id'],
+    select: [
+      'id',
+      'connector_id',
+      'project_id',
+      'environment',
+      'subject_key',
+      'request_key',
+      'installation_id',
+    ],
     context: issuedTokenContext,
   }),
   define({

@@ -40,14 +40,14 @@ export async function insertToken(
 ): Promise<void> {
   const owner = {
     ...{ id: row.id, connector_id: row.connector, project_id: 'prj_1', environment: 'production' },
-    installation_id: row.installation,
+    ...{ subject_key: 's', request_key: 'r', installation_id: row.installation },
   }
   await db
     .insertInto('issued_tokens')
     .values({
       ...owner,
       ...{ connector_version: 1, attachment_id: 'att_1', attachment_version: 1 },
-      ...{ subject_type: 'app', subject_key: 's', request_key: 'r', facts: '{}' },
+      ...{ subject_type: 'app', facts: '{}' },
       token: seal(ring, issuedTokenContext(owner), token),
       ...{
         expires_at: at,

@@ -162,9 +162,11 @@ describe.each(['pglite', 'postgres'])('on %s', (engine) => {
     const stranger = await makeWorld(db)
     const token = world.token()
     await recordToken(db, token, { epoch: 0 })
-    await endToken(db, { id: token.id, attachmentId: stranger.attachment.id, now })
+    await endToken(db, { id: token.id, attachmentId: stranger.attachment.id, requestKey: 'request', now })
     expect(await storedId(world)).toBe(token.id)
-    await endToken(db, { id: token.id, attachmentId: world.attachment.id, now })
+    await endToken(db, { id: token.id, attachmentId: world.attachment.id, requestKey: 'another', now })
+    expect(await storedId(world)).toBe(token.id)
+    await endToken(db, { id: token.id, attachmentId: world.attachment.id, requestKey: 'request', now })
     expect(await storedId(world)).toBeUndefined()
   })
 

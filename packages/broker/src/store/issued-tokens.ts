@@ -39,16 +39,34 @@ export async function recordToken(
   })
 }
 
-/** Ends one token of an attachment that its provider rejected; the next request mints another. */
+/** Keeps a token that may not be served, only so that it is ended at its provider. */
+export async function recordForRevocation(
+  db: Kysely<Schema>,
+  token: NewIssuedToken,
+  now: number,
+): Promise<void> {
+  await db
+    .insertInto('issued_tokens')
+    .values({ ...token, ended_at: now, revoke_at: now })
+    .execute()
+}
+
+/** Ends the token that answers a request, when its provider rejected it and it is still the stored one. */
 export async function endToken(
   db: Kysely<Schema>,
-  token: { readonly id: string; readonly attachmentId: string; readonly now: number },
+  token: {
+    readonly id: string
+    readonly attachmentId: string
+    readonly requestKey: string
+    readonly now: number
+  },
 ): Promise<void> {
   await db
     .updateTable('issued_tokens')
     .set({ ended_at: token.now, revoke_at: revokeUnlessOver(token.now) })
     .where('id', '=', token.id)
     .where('attachment_id', '=', token.attachmentId)
+    .where('request_key', '=', token.requestKey)
     .where('ended_at', 'is', null)
     .execute()
 }
@@ -60,6 +78,8 @@ export type EndedToken = Pick<
   | 'connector_id'
   | 'project_id'
   | 'environment'
+  | 'subject_key'
+  | 'request_key'
   | 'installation_id'
   | 'token'
   | 'facts'
@@ -72,6 +92,8 @@ const endedColumns = [
   'connector_id',
   'project_id',
   'environment',
+  'subject_key',
+  'request_key',
   'installation_id',
   'token',
   'facts',
