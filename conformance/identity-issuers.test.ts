@@ -95,18 +95,26 @@ describe('S13 asking an issuer for its keys', () => {
     expect((await broker.ask('vault/issuers', old)).code).toBe('identity_invalid')
   })
 
-  it('S13 an issuer that is down is asked once for a burst, and identities wait for it', async () => {
+  it('S13 an issuer that is down is asked once for a burst, and again after a while', async () => {
     const { issuer, identity } = await trustedIssuer()
     issuer.misbehave.discovery = (response) => sendJson(response, {}, 500)
     const tokens = await Promise.all(Array.from({ length: 50 }, identity))
     for (const answer of await Promise.all(tokens.map((token) => broker.ask('vault/issuers', token))))
       expect(answer).toMatchObject({ status: 503, code: 'unavailable' })
     expect(issuer.requests).toHaveLength(1)
+    for (const token of tokens.slice(0, 10))
+      expect((await broker.ask('vault/issuers', token)).code).toBe('unavailable')
+    expect(issuer.requests).toHaveLength(1)
+    clock.advance(5_001)
+    delete issuer.misbehave.discovery
+    expect((await broker.ask('vault/issuers', tokens[0] ?? '')).status).toBe(200)
   })
 
+  const padding = 'x'.repeat(600_000)
+  /** Each is true but for one thing, so that it is this thing for which it is refused. */
   const lies: readonly (readonly [
     string,
-    { discovery?: (url: string) => Misbehaviour; keys?: Misbehaviour },
+    { discovery?: (url: string) => Misbehaviour; keys?: (good: object) => Misbehaviour },
   ])[] = [
     [
       'names another issuer',
@@ -140,18 +148,22 @@ describe('S13 asking an issuer for its keys', () => {
     ],
     ['is no JSON', { discovery: () => (response) => response.end('<html>') }],
     ['is a list', { discovery: () => document([]) }],
-    ['is huge', { discovery: () => (response) => response.end(`{"a":"${'x'.repeat(600_000)}"}`) }],
-    ['has huge keys', { keys: (response) => response.end(`{"keys":[],"a":"${'x'.repeat(600_000)}"}`) }],
-    ['has endless keys', { keys: endless }],
-    ['has no keys', { keys: document({ keys: [] }) }],
-    ['has a key set of another form', { keys: document({ keys: { kid: 'ES256-1' } }) }],
+    ['is huge', { discovery: (url) => document({ ...named(url), padding }) }],
+    ['has huge keys', { keys: (good) => document({ keys: [good], padding }) }],
+    ['has endless keys', { keys: () => endless }],
+    ['has no keys', { keys: () => document({ keys: [] }) }],
+    ['has a key set of another form', { keys: (good) => document({ keys: { 0: good, length: 1 } }) }],
     [
       'has a thousand keys',
-      { keys: document({ keys: Array.from({ length: 1000 }, () => ({ kty: 'EC' })) }) },
+      {
+        keys: (good) => document({ keys: Array.from({ length: 1000 }, () => ({ kty: 'EC' })).concat(good) }),
+      },
     ],
+    ['has keys for encryption', { keys: (good) => document({ keys: [{ ...good, use: 'enc' }] }) }],
+    ['has private keys', { keys: (good) => document({ keys: [{ ...good, d: 'c2VjcmV0' }] }) }],
     [
-      'has secret keys',
-      { keys: document({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'ES256-1', alg: 'HS256' }] }) },
+      'has symmetric keys',
+      { keys: () => document({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'ES256-1' }] }) },
     ],
     ['is not found', { discovery: () => (response) => sendJson(response, {}, 404) }],
   ]
@@ -159,7 +171,7 @@ describe('S13 asking an issuer for its keys', () => {
   it.each(lies)('S13 accepts nothing from an issuer whose document %s', async (_what, lie) => {
     const { issuer, identity } = await trustedIssuer()
     if (lie.discovery !== undefined) issuer.misbehave.discovery = lie.discovery(issuer.url)
-    if (lie.keys !== undefined) issuer.misbehave.keys = lie.keys
+    if (lie.keys !== undefined) issuer.misbehave.keys = lie.keys(issuer.publicJwk('ES256'))
     const before = provider.mints.length
     const answer = await broker.ask('vault/issuers', await identity())
     expect(answer).toMatchObject({ status: 503, code: 'unavailable' })

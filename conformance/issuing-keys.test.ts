@@ -96,6 +96,9 @@ const different: readonly TokenRequest[] = [
   { subject: app, scopes: ['ab', 'c'] },
   { subject: app, scopes: ['a', 'bc'] },
   { subject: app, scopes: ['1:a'] },
+  { subject: app, scopes: ['a b', 'c'] },
+  { subject: app, scopes: ['a', 'b c'] },
+  { subject: app, scopes: ['a', 'b', 'c', 'd'] },
   { subject: app, resources: ['a'] },
   { subject: app, audience: ['a'] },
   { subject: app, scopes: ['a'], resources: ['b'] },
@@ -200,8 +203,12 @@ describe('S17 keys of the SDK', () => {
     const tokens: string[] = []
     for (const request of different) tokens.push(await getToken('vault/keys', request))
     expect(new Set(tokens).size).toBe(different.length)
-    for (const [index, request] of different.entries())
-      expect(await getToken('vault/keys', request)).toBe(tokens[index])
+    // After each of the others: what was used last must not be mistaken for what is wanted now.
+    for (const before of different)
+      for (const [index, request] of different.entries()) {
+        await getToken('vault/keys', before)
+        expect(await getToken('vault/keys', request)).toBe(tokens[index])
+      }
   })
 
   it.each(same)('S17 %s makes no difference to the cache', async (_what, first, second) => {

@@ -70,7 +70,11 @@ export interface AssembledBroker {
 }
 
 /** As {@link createBroker}, for this package's own host commands. */
-export function assembleBroker(config: BrokerConfig): AssembledBroker {
+export function assembleBroker(
+  config: BrokerConfig,
+  /** Instead of opening what `config.database` names: a folder that the caller holds already. */
+  opened?: () => Promise<OpenDatabase>,
+): AssembledBroker {
   const publicUrl = parsePublicUrl(config.publicUrl)
   const keyRing = parseKeyRing(config.keys)
   const log = config.log ?? silentLog
@@ -141,7 +145,8 @@ export function assembleBroker(config: BrokerConfig): AssembledBroker {
     fetch: async (request) => app.fetch(request),
     async start() {
       if (database !== undefined) throw new Error('The broker has been started already')
-      const open = await openMigrated(config.database, log)
+      const open =
+        opened === undefined ? await openMigrated(config.database, log) : await migrateOrClose(await opened())
       database = open
       try {
         await startWith(open)

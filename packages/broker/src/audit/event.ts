@@ -10,11 +10,9 @@ export type AuditEventKind =
   | 'token_failed'
   | 'tokens_ended'
   | 'token_ended_at_provider'
-  | 'connector_read'
   | 'management_intended'
   | 'management_done'
   | 'management_refused'
-  | 'identity_issued'
   | 'anonymous_refusals'
   | 'keys_rotated'
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrokerConfig } from '../create-broker.ts'
+import { parseEgressPolicy } from '../egress/egress-policy.ts'
 import { dataFolderKeys } from '../store/data-folder.ts'
 import { HostError } from './host-error.ts'
 
@@ -32,7 +33,7 @@ export async function readServerSettings(variables: Variables, dataDir: string):
   const port = parsePort(value('PORT'))
   const publicUrl = value('VALETKEY_PUBLIC_URL')
   if (publicUrl !== undefined) checkPublicUrl(publicUrl)
-  const allow = value('VALETKEY_EGRESS_ALLOW')
+  const egressAllow = parseEgressAllow(value('VALETKEY_EGRESS_ALLOW'))
   const { database, keys } = await readStore(value('DATABASE_URL'), value('VALETKEY_KEYS'), dataDir)
   return {
     port,
@@ -41,13 +42,7 @@ export async function readServerSettings(variables: Variables, dataDir: string):
     broker: {
       database,
       keys,
-      egressAllow:
-        allow === undefined
-          ? []
-          : allow
-              .split(',')
-              .map((entry) => entry.trim())
-              .filter((entry) => entry !== ''),
+      egressAllow,
     },
   }
 }
@@ -64,9 +59,7 @@ export async function readStore(
       keys: keys ?? (await dataFolderKeys(dataDir, { hasData: hasEmbeddedData(dataDir) })),
     }
   }
-  if (!/^postgres(?:ql)?:\/\//.test(databaseUrl)) {
-    throw new HostError('misuse', 'DATABASE_URL must begin with postgres:// or postgresql://')
-  }
+  checkDatabaseUrl(databaseUrl)
   if (keys === undefined) {
     throw new HostError(
       'misuse',
@@ -76,9 +69,29 @@ export async function readStore(
   return { database: { url: databaseUrl }, keys }
 }
 
+/** @throws {HostError} when it names no PostgreSQL. */
+export function checkDatabaseUrl(databaseUrl: string): void {
+  if (/^postgres(?:ql)?:\/\//.test(databaseUrl)) return
+  throw new HostError('misuse', 'DATABASE_URL must begin with postgres:// or postgresql://')
+}
+
 /** True when the folder holds an embedded database, whose keys must then exist. */
 export function hasEmbeddedData(dataDir: string): boolean {
   return existsSync(join(dataDir, 'db'))
+}
+
+function parseEgressAllow(text: string | undefined): readonly string[] {
+  const allow = (text ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+  try {
+    parseEgressPolicy({ allow, allowLoopback: false })
+    return allow
+  } catch (error) {
+    if (error instanceof Error) throw new HostError('misuse', `VALETKEY_EGRESS_ALLOW: ${error.message}`)
+    throw error
+  }
 }
 
 function parsePort(text: string | undefined): number {
@@ -98,6 +111,9 @@ function checkPublicUrl(text: string): void {
       'misuse',
       'VALETKEY_PUBLIC_URL must be a URL, for example https://valetkey.example.com',
     )
+  }
+  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    throw new HostError('misuse', 'VALETKEY_PUBLIC_URL must have no user, query or fragment')
   }
   const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {

@@ -28,7 +28,11 @@ export async function listen(options: {
     if (closing) response.headers.set('connection', 'close')
     return response
   }
-  const server = createAdaptorServer({ fetch: answer }) as Server
+  const server = createAdaptorServer({
+    fetch: answer,
+    // An identity may take 16 KiB, which is all that Node allows for headers together by default.
+    serverOptions: { maxHeaderSize: 32_768, connectionsCheckingInterval: 5_000 },
+  }) as Server
   // Slow senders hold a connection, not the broker.
   server.requestTimeout = 30_000
   server.headersTimeout = 10_000

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Role } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
@@ -10,8 +9,14 @@ import { rotateKeys } from '../secrets/rotate.ts'
 import { removeEphemeralAccessTokens } from '../store/access-tokens.ts'
 import { dataFolderKeys } from '../store/data-folder.ts'
 import { migrate } from '../store/migrate.ts'
-import { openEmbedded, openPostgres } from '../store/open-database.ts'
-import { hasEmbeddedData, readServerSettings, readStore, type Variables } from './environment.ts'
+import { type OpenDatabase, openEmbedded, openPostgres } from '../store/open-database.ts'
+import {
+  checkDatabaseUrl,
+  hasEmbeddedData,
+  readServerSettings,
+  readStore,
+  type Variables,
+} from './environment.ts'
 import { toHostError } from './host-error.ts'
 import { type Listener, listen } from './listen.ts'
 import { replacePrivateFile } from './private-file.ts'
@@ -78,6 +83,7 @@ export async function migrateDatabase(
   return explained(async () => {
     const { log, dataDir } = options
     const url = options.environment.DATABASE_URL?.trim() || undefined
+    if (url !== undefined) checkDatabaseUrl(url)
     // With a folder its keys are made first: a database without them would refuse every later start.
     if (url === undefined)
       await readStore(url, options.environment.VALETKEY_KEYS?.trim() || undefined, dataDir)
@@ -128,57 +134,75 @@ export async function rotateHostKeys(
   readonly rewrapped: Readonly<Record<string, number>>
   readonly complete: boolean
 }> {
-  const { environment, dataDir } = options
-  const keysFile = join(dataDir, 'keys')
+  const { environment, dataDir, log } = options
   const ownKeys = !environment.DATABASE_URL?.trim() && !environment.VALETKEY_KEYS?.trim()
-  return explained(async () => {
-    if (ownKeys) {
-      const current = await dataFolderKeys(dataDir, { hasData: hasEmbeddedData(dataDir) })
-      await replacePrivateFile(keysFile, `${generateKey(Date.now()).text},${current.trim()}\n`)
-    }
-    const result = await withContext(options, async (context) => {
-      const rotation = await rotateKeys(context.db, context.keyRing, {
-        ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-      })
-      const rewrapped = Object.fromEntries(rotation.tables.map((table) => [table.table, table.rewrapped]))
-      await context.audit.append({
-        kind: 'keys_rotated',
-        actor: { type: 'host' },
-        details: { keyId: context.keyRing.primaryId, rewrapped, complete: rotation.complete },
-      })
-      return { keyId: context.keyRing.primaryId, rewrapped, complete: rotation.complete }
+  const rotate = async (context: BrokerContext) => {
+    const rotation = await rotateKeys(context.db, context.keyRing, {
+      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     })
-    if (ownKeys && result.complete) {
-      const [primary] = (await readFile(keysFile, 'utf8')).trim().split(',')
-      await replacePrivateFile(keysFile, `${primary}\n`)
-    }
-    return result
+    const { primaryId: keyId } = context.keyRing
+    const { complete, tables } = rotation
+    const rewrapped = Object.fromEntries(tables.map((table) => [table.table, table.rewrapped]))
+    const details = { keyId, rewrapped, complete }
+    await context.audit.append({ kind: 'keys_rotated', actor: { type: 'host' }, details })
+    return details
+  }
+  if (!ownKeys) return withContext(options, rotate)
+
+  return explained(async () => {
+    const hasData = hasEmbeddedData(dataDir)
+    // The folder first: of two who change the key file at once, one would lose the keys of the other.
+    const database = await openEmbedded({ folder: dataDir, log })
+    const keysFile = join(dataDir, 'keys')
+    const next = generateKey(Date.now()).text
+    const keys = await closingOnFailure(database, async () => {
+      const both = `${next},${(await dataFolderKeys(dataDir, { hasData })).trim()}`
+      await replacePrivateFile(keysFile, `${both}\n`)
+      return both
+    })
+    const store = { database: { folder: dataDir }, keys }
+    return await withStore(
+      options,
+      store,
+      async () => database,
+      async (context) => {
+        const result = await rotate(context)
+        if (result.complete) await replacePrivateFile(keysFile, `${next}\n`)
+        return result
+      },
+    )
   })
 }
 
-/** Runs a broker without a port, for one job on its data. */
+/** Runs a broker without a port, for one job on the data that the environment names. */
 async function withContext<Result>(
   options: HostOptions,
   job: (context: BrokerContext) => Promise<Result>,
 ): Promise<Result> {
   return explained(async () => {
-    const { environment, dataDir, log } = options
-    const store = await readStore(
-      environment.DATABASE_URL?.trim() || undefined,
-      environment.VALETKEY_KEYS?.trim() || undefined,
-      dataDir,
-    )
-    const publicUrl = environment.VALETKEY_PUBLIC_URL?.trim() || 'http://127.0.0.1'
-    const { broker, context } = assembleBroker({ ...store, publicUrl, log })
-    await broker.start()
-    try {
-      const started = context()
-      if (started === undefined) throw new Error('The broker has not started')
-      return await job(started)
-    } finally {
-      await broker.close()
-    }
+    const { environment, dataDir } = options
+    const url = environment.DATABASE_URL?.trim() || undefined
+    const store = await readStore(url, environment.VALETKEY_KEYS?.trim() || undefined, dataDir)
+    return await withStore(options, store, undefined, job)
   })
+}
+
+async function withStore<Result>(
+  options: HostOptions,
+  store: Pick<BrokerConfig, 'database' | 'keys'>,
+  opened: (() => Promise<OpenDatabase>) | undefined,
+  job: (context: BrokerContext) => Promise<Result>,
+): Promise<Result> {
+  const publicUrl = options.environment.VALETKEY_PUBLIC_URL?.trim() || 'http://127.0.0.1'
+  const { broker, context } = assembleBroker({ ...store, publicUrl, log: options.log }, opened)
+  await broker.start()
+  try {
+    const started = context()
+    if (started === undefined) throw new Error('The broker has not started')
+    return await job(started)
+  } finally {
+    await broker.close()
+  }
 }
 
 async function run(
@@ -186,10 +210,11 @@ async function run(
   config: BrokerConfig,
 ): Promise<{ readonly context: BrokerContext; close(): Promise<void> }> {
   const { broker, context } = assembleBroker(config)
+  // Before it has started: a long migration must not look like a dead process to whoever asks /healthz.
+  listener.handle(broker.fetch)
   await broker.start()
   const started = context()
   if (started === undefined) throw new Error('The broker has not started')
-  listener.handle(broker.fetch)
   return {
     context: started,
     async close() {
@@ -201,20 +226,30 @@ async function run(
 
 async function makeOwner(context: BrokerContext): Promise<string> {
   await removeEphemeralAccessTokens(context.db)
-  const { secret } = await storeAccessToken(context.db, {
+  const { row, secret } = await storeAccessToken(context.db, {
     holder: { role: 'owner' },
     ephemeral: true,
     expiresAt: null,
     now: context.now(),
   })
+  const details = { role: 'owner', id: row.id, ephemeral: true }
+  await context.audit.append({
+    kind: 'management_done',
+    actor: { type: 'host' },
+    action: 'access-token.create',
+    details,
+  })
   return secret
 }
 
-async function closingOnFailure<Result>(listener: Listener, work: () => Promise<Result>): Promise<Result> {
+async function closingOnFailure<Result>(
+  resource: { close(): Promise<void> },
+  work: () => Promise<Result>,
+): Promise<Result> {
   try {
     return await work()
   } catch (error) {
-    await listener.close()
+    await resource.close()
     throw error
   }
 }

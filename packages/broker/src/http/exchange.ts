@@ -59,10 +59,22 @@ export async function readJson(
   return fault === undefined ? accept(value) : invalid(`The body ${fault}`)
 }
 
-/**
- * A path parameter, decoded. What no name can contain (U+0000, half a surrogate pair) becomes U+FFFD: then it is one
- * more name that nothing has, where the database would have failed on it.
- */
+/** A path parameter, decoded; see {@link storable}. */
 export function pathParameter(exchange: Exchange, name: string): string {
-  return (exchange.req.param(name) ?? '').replaceAll('\0', '\uFFFD').toWellFormed()
+  return storable(exchange.req.param(name) ?? '')
+}
+
+/** The query of a request, each parameter once; see {@link storable}. */
+export function queryOf(exchange: Exchange): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(exchange.req.query()).map(([name, value]) => [name, storable(value)]),
+  )
+}
+
+/**
+ * What no name can contain (U+0000, half a surrogate pair) becomes U+FFFD: then it is one more name that nothing has,
+ * where the database would have failed on it.
+ */
+function storable(text: string): string {
+  return text.replaceAll('\0', '\uFFFD').toWellFormed()
 }

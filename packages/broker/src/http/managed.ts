@@ -4,7 +4,8 @@ import { auditReference } from '../audit/reference.ts'
 import { authenticate, bearerCredential, requireRole } from '../authenticate/authenticate.ts'
 import type { Caller, Role } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
-import { accept, answerFor, type Outcome, type Refusal } from '../refusal.ts'
+import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
+import { errorCode } from '../store/database-unreachable.ts'
 import { type Environment, type Exchange, readJson, send, sendRefusal } from './exchange.ts'
 
 /** One management call: who may make it, how the audit trail names it, what it does. */
@@ -63,8 +64,13 @@ export function managed(call: ManagedCall): Handler<Environment> {
     if (!body.ok) return refuseAudited(body.refusal)
 
     if (call.recorded) await context.audit.append({ ...about, kind: 'management_intended', details })
-    const outcome = await call.run({ context, caller: caller.value, exchange, body: body.value })
-    if (outcome instanceof Response) return outcome
+    const outcome = await conflictsRefused(() =>
+      call.run({ context, caller: caller.value, exchange, body: body.value }),
+    )
+    if (outcome instanceof Response) {
+      if (call.recorded) await context.audit.append({ ...about, kind: 'management_done', details })
+      return outcome
+    }
     if (!outcome.ok) {
       // A read that finds nothing is an answer, not an attempt at anything.
       return call.recorded ? refuseAudited(outcome.refusal) : sendRefusal(exchange, outcome.refusal)
@@ -72,8 +78,9 @@ export function managed(call: ManagedCall): Handler<Environment> {
     if (call.recorded) {
       await context.audit.append({
         ...about,
+        ...placeOf(outcome.value),
         kind: 'management_done',
-        details: { ...details, ...resultOf(outcome.value) },
+        details: { ...details, ...resultOf(outcome.value), ...changedFields(body.value) },
       })
     }
     return send(exchange, outcome, call.status ?? 200)
@@ -87,21 +94,62 @@ function targetOf(exchange: Exchange): Record<string, string> {
   )
 }
 
-/** The few members of a result that say what became of it and are never secret. */
+/** Members of results that say what became of something, and are never secret. */
+const toldOfResults = [
+  'id',
+  'uid',
+  'name',
+  'service',
+  'project',
+  'environment',
+  'environments',
+  'enabledEnvironments',
+  'attachments',
+  'issuer',
+  'audience',
+  'claims',
+  'maxAgeSeconds',
+  'role',
+  'expiresAt',
+] as const
+
 function resultOf(result: object): Record<string, unknown> {
-  const named: Record<string, unknown> = {}
-  for (const key of [
-    'id',
-    'uid',
-    'name',
-    'service',
-    'environment',
-    'environments',
-    'enabledEnvironments',
-    'role',
-  ]) {
-    const value: unknown = Reflect.get(result, key)
-    if (value !== undefined) named[key] = value
+  return Object.fromEntries(
+    toldOfResults.flatMap((name) => {
+      const value: unknown = Reflect.get(result, name)
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
+
+/** The project and connector that a result is about, so that the trail can be listed by them. */
+function placeOf(result: object): { readonly projectId?: string; readonly connectorId?: string } {
+  const id: unknown = Reflect.get(result, 'id')
+  const connectorId: unknown = Reflect.get(result, 'connectorId') ?? id
+  const project: unknown = Reflect.get(result, 'project')
+  const projectId: unknown = typeof project === 'object' && project !== null ? Reflect.get(project, 'id') : id
+  return {
+    ...(typeof projectId === 'string' && projectId.startsWith('prj_') ? { projectId } : {}),
+    ...(typeof connectorId === 'string' && connectorId.startsWith('scl_') ? { connectorId } : {}),
   }
-  return named
+}
+
+/** Which settings were given, by name: their values may be secrets. */
+function changedFields(body: unknown): { readonly fields?: readonly string[] } {
+  const data: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'data') : undefined
+  return typeof data === 'object' && data !== null
+    ? { fields: Object.keys(data).map((name) => name.slice(0, 64)) }
+    : {}
+}
+
+/** A row that somebody else removed or made at the same moment (SQLSTATE class 23) is a conflict, not a defect. */
+async function conflictsRefused<Result>(
+  work: () => Promise<Result> | Result,
+): Promise<Result | ReturnType<typeof refuse>> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!/^23...$/.test(errorCode(error) ?? '')) throw error
+    return refuse({ reason: 'conflict', message: 'Somebody changed this at the same moment: look again' })
+  }
 }

@@ -8,7 +8,7 @@ import * as connectors from '../manage/connectors.ts'
 import { explain } from '../manage/explain.ts'
 import * as projects from '../manage/projects.ts'
 import { accept } from '../refusal.ts'
-import { type Environment, pathParameter } from './exchange.ts'
+import { type Environment, pathParameter, queryOf } from './exchange.ts'
 import { type ManagedCall, managed } from './managed.ts'
 
 /** A call that only looks. */
@@ -37,7 +37,7 @@ function addProjectRoutes(app: Hono<Environment>): void {
   app.get(
     '/v1/projects',
     read('auditor', 'project.list', ({ context, exchange }) =>
-      projects.listProjects(context, exchange.req.query()),
+      projects.listProjects(context, queryOf(exchange)),
     ),
   )
   app.get(
@@ -123,7 +123,7 @@ function addConnectorRoutes(app: Hono<Environment>): void {
   app.get(
     '/v1/connect/connectors',
     read('auditor', 'connector.list', ({ context, exchange }) =>
-      connectors.listConnectors(context, exchange.req.query()),
+      connectors.listConnectors(context, queryOf(exchange)),
     ),
   )
   app.patch(
@@ -172,7 +172,7 @@ function addConnectorRoutes(app: Hono<Environment>): void {
         context,
         pathParameter(exchange, 'connector'),
         pathParameter(exchange, 'project'),
-        exchange.req.queries('environment') ?? [],
+        (exchange.req.queries('environment') ?? []).map((name) => name.replaceAll('\0', '')),
       ),
     ),
   )
@@ -211,7 +211,7 @@ function addAccessTokenRoutes(app: Hono<Environment>): void {
 function addAuditRoutes(app: Hono<Environment>): void {
   app.get(
     '/v1/audit/events',
-    read('auditor', 'audit.list', ({ context, exchange }) => audit.listEvents(context, exchange.req.query())),
+    read('auditor', 'audit.list', ({ context, exchange }) => audit.listEvents(context, queryOf(exchange))),
   )
   app.post(
     '/v1/audit/verify',
@@ -225,7 +225,7 @@ function addAuditRoutes(app: Hono<Environment>): void {
   )
   app.get(
     '/v1/audit/export',
-    read('auditor', 'audit.export', ({ context, exchange }) => {
+    change('auditor', 'audit.export', ({ context, exchange }) => {
       exchange.header('content-type', 'application/x-ndjson')
       exchange.header('cache-control', 'no-store')
       return stream(exchange, async (writer) => {

@@ -30,7 +30,8 @@ export function createRevocationWorker(
     const now = context.now()
     const claimed = await claimRevocations(context.db, { now, claimMs: revocationClaimMs, limit: 100 })
     for (const token of claimed) {
-      const outcome = await endOneAtProvider(context, token)
+      // One that can't even be opened must not keep the others from their turn.
+      const outcome = await endOneAtProvider(context, token).catch(() => 'failed' as const)
       const given = outcome === 'failed' && token.revoke_attempts < maxAttempts
       if (given)
         await postponeRevocation(context.db, token.id, context.now() + backoffMs(token.revoke_attempts))

@@ -134,26 +134,16 @@ async function tryUpdate(
   if (driver === undefined)
     return refuse({ reason: 'unavailable', message: 'This broker has no driver for this connector' })
 
-  const { data } = input
-  const before = openSettings(context.keyRing, current.value)
   const settings =
-    data === undefined
-      ? accept(before)
-      : await checkedSettings(context, driver, () => driver.mergeSettings(before, data))
-  if (!settings.ok) return settings
-  const version = data === undefined ? current.value.version : current.value.version + 1
-  const uid = input.uid ?? current.value.uid
+    input.data === undefined ? undefined : await mergedSettings(context, driver, current.value, input.data)
+  if (settings?.ok === false) return settings
   const row = await store.updateConnector(context.db, current.value, {
-    uid,
-    name: input.name ?? current.value.name,
-    configuration: settings.value.configuration,
-    secrets:
-      data === undefined
-        ? current.value.secrets
-        : sealSecrets(context.keyRing, current.value.id, version, settings.value.secrets),
-    version,
+    ...(input.uid === undefined ? {} : { uid: input.uid }),
+    ...(input.name === undefined ? {} : { name: input.name }),
+    ...(settings === undefined ? {} : { settings: settings.value }),
     now: context.now(),
   })
+  const uid = input.uid ?? current.value.uid
   if (row === 'uid_taken') return uidTaken(uid)
   if (row === 'changed') {
     return refuse({
@@ -164,6 +154,21 @@ async function tryUpdate(
   return accept(
     describeForOperator(context, row, await listAttachments(context.db, { connectorIds: [row.id] })),
   )
+}
+
+/** The settings as they will be, confirmed by the provider and sealed for the next version of the row. */
+async function mergedSettings(
+  context: BrokerContext,
+  driver: Driver,
+  current: ConnectorRow,
+  data: Readonly<Record<string, unknown>>,
+): Promise<Outcome<NonNullable<store.ConnectorChange['settings']>>> {
+  const before = openSettings(context.keyRing, current)
+  const after = await checkedSettings(context, driver, () => driver.mergeSettings(before, data))
+  if (!after.ok) return after
+  const version = current.version + 1
+  const secrets = sealSecrets(context.keyRing, current.id, version, after.value.secrets)
+  return accept({ configuration: after.value.configuration, secrets, version })
 }
 
 export async function listConnectors(

@@ -27,9 +27,10 @@ function describeProject(row: ProjectRow) {
   }
 }
 
-function describeRule(row: TrustRuleRow) {
+function describeRule(row: TrustRuleRow, project: ProjectRow) {
   return {
     id: row.id,
+    project: { id: project.id, name: project.name },
     environment: row.environment,
     issuer: row.issuer,
     audience: row.audience,
@@ -99,7 +100,7 @@ export async function addTrustRule(
     ...rule.value,
     now: context.now(),
   })
-  return accept(describeRule(row))
+  return accept(describeRule(row, project.value))
 }
 
 export async function listTrustRules(context: BrokerContext, reference: string): Promise<Outcome<object>> {
@@ -107,7 +108,7 @@ export async function listTrustRules(context: BrokerContext, reference: string):
   if (!project.ok) return project
   const rows = await store.listTrustRules(context.db, project.value.id)
   return accept({
-    rules: rows.map(describeRule),
+    rules: rows.map((row) => describeRule(row, project.value)),
     developmentIdentities: project.value.allow_development_identities,
   })
 }
@@ -120,9 +121,9 @@ export async function removeTrustRule(
   const project = await projectOf(context, reference)
   if (!project.ok) return project
   const removed = await store.removeTrustRule(context.db, project.value.id, ruleId)
-  return removed
-    ? accept({ id: ruleId, removed: true })
-    : refuse({ reason: 'not_found', what: 'such trust rule in this project' })
+  return removed === undefined
+    ? refuse({ reason: 'not_found', what: 'such trust rule in this project' })
+    : accept({ ...describeRule(removed, project.value), removed: true })
 }
 
 /** What `valetkey env pull` stores: an identity of the development issuer. */
@@ -155,5 +156,10 @@ export async function mintDevelopmentIdentity(
     environment,
     ttlSeconds: ttlSeconds ?? defaultDevelopmentTtlSeconds,
   })
-  return accept({ token, expiresAt: expiresAtMs, environment })
+  return accept({
+    token,
+    expiresAt: expiresAtMs,
+    environment,
+    project: { id: project.value.id, name: project.value.name },
+  })
 }

@@ -100,41 +100,47 @@ export async function listConnectors(
   return cutPage(rows, page)
 }
 
+/** What changes in a connector; what is absent stays as it is, whoever changes it meanwhile. */
+export interface ConnectorChange {
+  readonly uid?: string
+  readonly name?: string
+  /** Settings as they are to be, made from those that were read. */
+  readonly settings?: {
+    readonly configuration: Readonly<Record<string, unknown>>
+    readonly secrets: string
+    readonly version: number
+  }
+  readonly now: number
+}
+
 /**
- * Replaces a connector's row if it still has the version that was read; `'changed'` otherwise.
- * Tokens issued from the older version are not served again, because they carry it.
+ * Changes a connector. Settings only if they are still those that were read, `'changed'` otherwise: they were merged
+ * with what was there. Tokens issued from the older version are not served again, because they carry it.
  */
 export async function updateConnector(
   db: Kysely<Schema>,
   current: ConnectorRow,
-  next: {
-    readonly uid: string
-    readonly name: string
-    readonly configuration: Readonly<Record<string, unknown>>
-    readonly secrets: string
-    readonly version: number
-    readonly now: number
-  },
+  change: ConnectorChange,
 ): Promise<ConnectorRow | 'changed' | 'uid_taken'> {
+  const { uid, name, settings } = change
+  let update = db
+    .updateTable('connectors')
+    .set({
+      updated_at: change.now,
+      ...(uid === undefined ? {} : { uid }),
+      ...(name === undefined ? {} : { name }),
+      ...(settings === undefined
+        ? {}
+        : { ...settings, configuration: JSON.stringify(settings.configuration) }),
+    })
+    .where('id', '=', current.id)
+    .where('removed_at', 'is', null)
+  if (settings !== undefined) {
+    // The sealed text too: a key rotation re-wraps it without growing the version.
+    update = update.where('version', '=', current.version).where('secrets', '=', current.secrets)
+  }
   try {
-    const row = await db
-      .updateTable('connectors')
-      .set({
-        uid: next.uid,
-        name: next.name,
-        configuration: JSON.stringify(next.configuration),
-        secrets: next.secrets,
-        version: next.version,
-        updated_at: next.now,
-      })
-      .where('id', '=', current.id)
-      .where('version', '=', current.version)
-      // The sealed text too: a key rotation re-wraps it without growing the version.
-      .where('secrets', '=', current.secrets)
-      .where('removed_at', 'is', null)
-      .returningAll()
-      .executeTakeFirst()
-    return row ?? 'changed'
+    return (await update.returningAll().executeTakeFirst()) ?? 'changed'
   } catch (error) {
     if (isUniqueViolation(error)) return 'uid_taken'
     throw error

@@ -92,7 +92,10 @@ describe.each(['pglite', 'postgres'])('on %s', (engine) => {
     expect(await storedId(world)).toBe(second.id)
     const connector = await findConnector(db, world.uid)
     if (connector === undefined) throw new Error('gone')
-    await updateConnector(db, connector, { ...connector, version: 2, secrets: 'other', now })
+    await updateConnector(db, connector, {
+      settings: { configuration: {}, version: 2, secrets: 'other' },
+      now,
+    })
     expect(await storedId(world)).toBeUndefined()
 
     await detach(db, { connectorId: world.connectorId, projectId: world.projectId, environments: [], now })

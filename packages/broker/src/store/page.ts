@@ -23,7 +23,7 @@ export function decodeCursor(cursor: string): Position | undefined {
     const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
     if (!Array.isArray(parsed) || parsed.length !== 2) return undefined
     const [createdAt, id] = parsed
-    return typeof createdAt === 'number' && typeof id === 'string' ? { createdAt, id } : undefined
+    return Number.isSafeInteger(createdAt) && typeof id === 'string' ? { createdAt, id } : undefined
   } catch {
     return undefined
   }

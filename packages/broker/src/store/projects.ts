@@ -120,21 +120,20 @@ export function listTrustRules(db: Kysely<Schema>, projectId: string): Promise<T
     .execute()
 }
 
-/** Removes one rule of a project; false when it has no such rule. */
+/** Removes one rule of a project and returns it; `undefined` when it has no such rule. */
 export async function removeTrustRule(
   db: Kysely<Schema>,
   projectId: string,
   ruleId: string,
-): Promise<boolean> {
+): Promise<TrustRuleRow | undefined> {
   return db.transaction().execute(async (transaction) => {
     const removed = await transaction
       .deleteFrom('trust_rules')
       .where('project_id', '=', projectId)
       .where('id', '=', ruleId)
-      .returning('id')
+      .returningAll()
       .executeTakeFirst()
-    if (removed === undefined) return false
-    await bumpTrust(transaction)
-    return true
+    if (removed !== undefined) await bumpTrust(transaction)
+    return removed
   })
 }
