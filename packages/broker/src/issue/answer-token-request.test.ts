@@ -156,3 +156,67 @@ it('believes a trust change of another replica with the next request', async () 
   await broker.context.db.updateTable('revisions').set({ value: sql`value + 1` }).execute()
   expect((await project.ask()).body.error?.code).toBe('identity_invalid')
 })
+
+it('records the refusal of an operator who asks for a token', async () => {
+  const project = await broker.project()
+  await expect(
+    broker.manage('POST', `/v1/connect/token/fake%2F${project.name}`, { subject: { type: 'app' } }),
+  ).rejects.toThrow('403')
+  const { events } = await broker.manage('GET', '/v1/audit/events?limit=1')
+  expect(events).toMatchObject([{ kind: 'token_refused', code: 'forbidden', actor: { type: 'operator' } }])
+})
+
+it('S26 keeps JSON of a caller’s own making out of the trail', async () => {
+  const project = await broker.project()
+  const { status } = await project.ask({
+    subject: { type: 'app' },
+    authorizationDetails: [{ type: 'x', token: 'ghp_secret' }],
+  })
+  expect(status).toBe(400)
+  expect(JSON.stringify(await broker.manage('GET', '/v1/audit/events?limit=5'))).not.toContain('ghp_secret')
+})
+
+it('lists management by project and connector, with what was allowed', async () => {
+  const project = await broker.project({ scopes: ['read'] })
+  const { events } = (await broker.manage(
+    'GET',
+    `/v1/audit/events?project=${project.name}&kind=management_done`,
+  )) as {
+    events: { action: string; details: Record<string, unknown> }[]
+  }
+  expect(events.map(({ action }) => action)).toEqual(['identity.issue', 'connector.attach', 'project.create'])
+  expect(events[1]?.details).toMatchObject({
+    attachments: [{ scopes: ['read'], environment: 'development' }],
+  })
+})
+
+it('keeps both changes when a connector is renamed and re-identified at the same moment', async () => {
+  const project = await broker.project()
+  const { id } = await broker.manage('GET', project.connectorPath)
+  const path = `/v1/connect/connectors/${String(id)}`
+  await Promise.all([
+    broker.manage('PATCH', path, { name: 'renamed' }),
+    broker.manage('PATCH', path, { uid: `fake/${project.name}-moved` }),
+  ])
+  expect(await broker.manage('GET', path)).toMatchObject({
+    name: 'renamed',
+    uid: `fake/${project.name}-moved`,
+  })
+})
+
+it('ends a token whose access token was removed while it was minted', async () => {
+  const project = await broker.project()
+  const made = await broker.manage('POST', '/v1/access-tokens', {
+    project: project.name,
+    environment: 'development',
+  })
+  const mint = broker.provider.onMint
+  broker.provider.onMint = async (request, number) => {
+    await broker.manage('DELETE', `/v1/access-tokens/${String(made.id)}`)
+    return mint(request, number)
+  }
+  const answer = await project.askAs(String(made.token))
+  expect([answer.status, answer.body.error?.code]).toEqual([409, 'conflict'])
+  await createRevocationWorker(broker.context, { everyMs: 3_600_000 }).runOnce()
+  expect(broker.provider.revoked).toEqual(['provider-token-1'])
+})

@@ -99,6 +99,8 @@ export interface TestProject {
   ask(
     body?: object,
   ): Promise<{ status: number; body: TokenResponse & { error?: { code: string; message: string } } }>
+  /** Asks for an app token with another credential. */
+  askAs(credential: string): ReturnType<TestProject['ask']>
   /** Any call as the workload. */
   call(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }>
   /** The kinds of the project's token events, oldest first. */
@@ -161,6 +163,8 @@ export async function startTestBroker(): Promise<TestBroker> {
       connectorPath,
       ask: (body = { subject: { type: 'app' } }) =>
         send(identity, 'POST', `/v1/connect/token/fake%2F${name}`, body),
+      askAs: (credential) =>
+        send(credential, 'POST', `/v1/connect/token/fake%2F${name}`, { subject: { type: 'app' } }),
       call: (method, path, body) => send(identity, method, path, body),
       async tokenEvents() {
         const { events } = (await manage('GET', `/v1/audit/events?limit=100&project=${name}`)) as {
