@@ -53,7 +53,8 @@ function rehashed(lines: readonly Line[]): Line[] {
 }
 
 /** The last two events of the chain that was opened last, which nothing but a checkpoint binds; it comes first. */
-const newestTail = () => exported.filter((line) => line.chain === exported[1]?.chain).slice(-2)
+/** Longer than what follows the checkpoint: that it was made, and that the trail was exported. */
+const newestTail = () => exported.filter((line) => line.chain === exported[1]?.chain).slice(-6)
 
 const indexOf = (kind: string) => exported.findIndex((line) => line.kind === kind)
 const edited = (index: number, change: (line: Line) => Line) =>

@@ -34,7 +34,9 @@ export function tokenEvent(
       ...(link === undefined ? { connector: auditReference('connector', incoming.connector) } : {}),
       ...(request === undefined ? {} : { subject: describeSubject(request) }),
       ...(request?.scopes === undefined ? {} : { scopes: request.scopes.map(cut) }),
-      ...(request?.rejectedTokenId === undefined ? {} : { rejectedTokenId: cut(request.rejectedTokenId) }),
+      ...(request?.rejectedTokenId === undefined
+        ? {}
+        : { rejectedTokenId: auditReference('token', request.rejectedTokenId) }),
       ...(request?.toolCallId === undefined ? {} : { toolCallId: cut(request.toolCallId) }),
     },
   }

@@ -97,7 +97,7 @@ async function attach(context: Context, uid: string, options: AttachOptions): Pr
       `Attached ${cell(answer.uid)} to ${cell(answer.project.name)}: ${cell(answer.enabledEnvironments)}.`,
   )
   context.output.next(
-    `\`getToken('${cell(answer.uid)}')\` in the app, or here \`valetkey env pull --project ${cell(answer.project.name)} --environment development\` and \`valetkey connect token ${cell(answer.uid)}\`.`,
+    `\`getToken('${cell(answer.uid)}', { subject: { type: 'app' } })\` in the app, or here \`valetkey env pull --project ${cell(answer.project.name)} --environment development\` and \`valetkey connect token ${cell(answer.uid)}\`.`,
   )
 }
 

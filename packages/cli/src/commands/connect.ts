@@ -38,7 +38,7 @@ export function addConnect(program: Command, act: Act): void {
   const group = program.command('connect').description('Manage connectors, and ask for their tokens.')
   group
     .command('create <service>')
-    .description('Create a connector: github, slack, api-key, oauth …')
+    .description('Create a connector: github, slack or api-key.')
     .requiredOption('--name <name>', 'its name for people')
     .requiredOption('--data <json>', 'its configuration and secrets: JSON, @file or @-')
     .option('--uid <uid>', 'how programs name it (default: service/name)')

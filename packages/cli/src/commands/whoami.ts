@@ -54,9 +54,15 @@ function operatorText(operator: KnownOperator | Failure): string {
   if (!('token' in operator)) return `Operator: unknown. ${operator.message}`
   const { token, url, source } = operator
   const may =
-    typeof token.role !== 'string' ? `workload of ${cell(token.project)}` : `role ${cell(token.role)}`
+    typeof token.role !== 'string' ? `workload of ${projectName(token.project)}` : `role ${cell(token.role)}`
   const until = typeof token.expiresAt === 'number' ? `, until ${instant(token.expiresAt)}` : ''
   return `Operator: access token ${cell(token.id)} (${may}${until}) at ${cell(url)}, from ${cell(source)}`
+}
+
+function projectName(project: unknown): string {
+  const name: unknown =
+    typeof project === 'object' && project !== null ? Reflect.get(project, 'name') : project
+  return cell(name)
 }
 
 /** One line about the identity; also used by `doctor`. */
