@@ -135,9 +135,12 @@ describe('S38 a token of one kind is no token of another', () => {
     const [, body = '', signature = ''] = development.split('.')
     const claims: Record<string, unknown> = JSON.parse(Buffer.from(body, 'base64url').toString())
     const header = { alg: 'ES256', typ: 'vk-id+jwt' }
+    const sub = String(claims.sub).replace('development', 'production')
     for (const token of [
       `${encodePart({ ...header, typ: 'JWT' })}.${body}.${signature}`,
       `${encodePart(header)}.${encodePart({ ...claims, environment: 'production' })}.${signature}`,
+      // Consistent in itself, for an environment that has the connector too: only the signature is wrong.
+      `${encodePart(header)}.${encodePart({ ...claims, environment: 'production', sub })}.${signature}`,
       await issuer.sign(claims, { header: { typ: 'vk-id+jwt' } }),
       await issuer.sign(claims),
     ])

@@ -52,7 +52,7 @@ function rehashed(lines: readonly Line[]): Line[] {
   })
 }
 
-/** The last two events of the chain that was opened last, which nothing but a checkpoint binds; it comes first. */
+/** The last events of the chain that was opened last, which nothing but a checkpoint binds; it comes first. */
 /** Longer than what follows the checkpoint: that it was made, and that the trail was exported. */
 const newestTail = () => exported.filter((line) => line.chain === exported[1]?.chain).slice(-6)
 

@@ -40,7 +40,7 @@ async function askLiar(
   const started = performance.now()
   const outcome: unknown = await getToken('vault/x', app, { timeoutMs }).catch((error: unknown) => error)
   // Within the timeout; the rest is for a loaded machine.
-  expect(performance.now() - started).toBeLessThan(timeoutMs + 1_500)
+  expect(performance.now() - started).toBeLessThan(timeoutMs + 5_000)
   if (!isConnectError(outcome)) throw new Error(`expected an error, got ${String(outcome)}`)
   expect(
     `${outcome.message} ${String(outcome.cause)} ${JSON.stringify(outcome)} ${outcome.stack}`,
@@ -86,7 +86,7 @@ describe('S36 an answer of 200 that is none', () => {
       (response) =>
         response
           .writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'application/json' })
-          .end(gzipSync(JSON.stringify({ ...truth(), padding: 'x'.repeat(50_000_000) }))),
+          .end(gzipSync(JSON.stringify({ ...truth(), padding: 'x'.repeat(5_000_000) }))),
     ],
     ['nothing but nesting', (response) => response.end('['.repeat(150_000))],
   ]
