@@ -201,6 +201,8 @@ describe('S37 the page it is called from', () => {
       'content-type': 'application/x-www-form-urlencoded',
     }
     expectClosed(await send('POST', '/v1/projects', form, 'name=form'))
+    const json = { ...form, 'content-type': 'application/json' }
+    expectClosed(await send('POST', '/v1/projects', json, '{"name":"navigated"}'))
     const { authorization: _, ...bare } = headers
     const navigation = await send('GET', '/v1/projects', { ...bare, 'sec-fetch-mode': 'navigate' })
     // It reaches the broker, without a credential: nothing a browser sends by itself is one.

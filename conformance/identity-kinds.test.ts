@@ -1,6 +1,6 @@
 import { createClient, type IssuingPoint, isConnectError } from '@valetkey/sdk'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { startBroker, type TestBroker } from './support/broker.ts'
+import { asObject, startBroker, type TestBroker } from './support/broker.ts'
 import { createClock } from './support/clock.ts'
 import { encodePart } from './support/forge.ts'
 import { sendJson, startLoopbackServer } from './support/http.ts'
@@ -132,16 +132,17 @@ describe('S38 a token of one kind is no token of another', () => {
   })
 
   it('S38 a development identity is bound to its project, its environment and its type', async () => {
-    const [, body = '', signature = ''] = development.split('.')
-    const claims: Record<string, unknown> = JSON.parse(Buffer.from(body, 'base64url').toString())
-    const header = { alg: 'ES256', typ: 'vk-id+jwt' }
+    const [head = '', body = '', signature = ''] = development.split('.')
+    const decode = (part: string) => asObject(JSON.parse(Buffer.from(part, 'base64url').toString()))
+    const [header, claims] = [decode(head), decode(body)]
     const sub = String(claims.sub).replace('development', 'production')
     for (const token of [
+      // Only the signature is wrong.
+      `${head}.${encodePart({ ...claims, jti: 'another' })}.${signature}`,
+      `${head}.${encodePart({ ...claims, environment: 'production', sub })}.${signature}`,
       `${encodePart({ ...header, typ: 'JWT' })}.${body}.${signature}`,
-      `${encodePart(header)}.${encodePart({ ...claims, environment: 'production' })}.${signature}`,
-      // Consistent in itself, for an environment that has the connector too: only the signature is wrong.
-      `${encodePart(header)}.${encodePart({ ...claims, environment: 'production', sub })}.${signature}`,
-      await issuer.sign(claims, { header: { typ: 'vk-id+jwt' } }),
+      `${encodePart({ ...header, typ: undefined })}.${body}.${signature}`,
+      await issuer.sign(claims, { header: { typ: 'vk-id+jwt', kid: header.kid } }),
       await issuer.sign(claims),
     ])
       expect(await ask(token)).toMatchObject({ status: 401, code: 'identity_invalid' })

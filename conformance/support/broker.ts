@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type Broker, createBroker, type Log, type LogLevel } from '@valetkey/broker'
 import { createLocalAccessToken } from '@valetkey/broker/host'
 import type { Driver } from '@valetkey/connectors'
+import { afterAll } from 'vitest'
 import { type Clock, createClock } from './clock.ts'
 import { serveFetch, startLoopbackServer } from './http.ts'
 
@@ -81,6 +82,13 @@ const keys = `conformance:${randomBytes(32).toString('base64')}`
 /** A folder with a migrated database and an owner, made once a file: migrating takes seconds. */
 let template: Promise<{ readonly folder: string; readonly owner: string }> | undefined
 
+const templates: string[] = []
+
+// A worker of vitest ends without an `exit` event: the file that made a template removes it.
+afterAll(async () => {
+  for (const folder of templates.splice(0)) await rm(folder, { recursive: true, force: true })
+})
+
 async function makeTemplate(): Promise<{ readonly folder: string; readonly owner: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-conformance-template-'))
   const { token } = await createLocalAccessToken({
@@ -89,7 +97,7 @@ async function makeTemplate(): Promise<{ readonly folder: string; readonly owner
     log: () => {},
     role: 'owner',
   })
-  process.once('exit', () => void rm(folder, { recursive: true, force: true }))
+  templates.push(folder)
   return { folder, owner: token }
 }
 
