@@ -1,4 +1,5 @@
 import type { Authority, AuthorizationDetail, EnforcedBy, Subject, SubjectType } from '@valetkey/protocol'
+import type { ConsentDriver } from './consent.ts'
 
 /** A JSON object as it is stored: plain data, no class instances. */
 export type JsonObject = { readonly [key: string]: unknown }
@@ -150,6 +151,8 @@ export interface Driver {
     request: MintRequest,
     access: ProviderAccess,
   ): Promise<MintedToken | MintRefusal>
+  /** Consent and refresh, where a person or a tenant can grant something. */
+  readonly consent?: ConsentDriver
   /** Ends one token at the provider. Present exactly when `behaviour.revokesTokens`. @throws {ProviderFault} */
   revokeToken?(
     settings: ConnectorSettings,

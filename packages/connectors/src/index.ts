@@ -1,3 +1,16 @@
+export type {
+  ConsentBehaviour,
+  ConsentDriver,
+  ConsentFinished,
+  ConsentRefused,
+  ConsentStart,
+  ConsentStarted,
+  GrantCredential,
+  GrantIdentity,
+  GrantKind,
+  RefreshResult,
+  RotatedTokens,
+} from './consent.ts'
 export {
   type CheckedSettings,
   type ConnectorSettings,

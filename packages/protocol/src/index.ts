@@ -1,3 +1,17 @@
+export type {
+  AuthorizeRequest,
+  AuthorizeResponse,
+  CompleteRequest,
+  CompleteResponse,
+  ConsentDelivery,
+  ConsentStatus,
+  ConsentStatusRequest,
+  ConsentStatusResponse,
+  ImportedToken,
+  ImportTokensRequest,
+  ImportTokensResponse,
+  InstallRequest,
+} from './authorization.ts'
 export type { ConnectorDescription } from './connector.ts'
 export {
   type ErrorBody,
