@@ -23,6 +23,17 @@ export interface ProviderAnswer {
   readonly body: unknown
 }
 
+/** What came back, read as far as it went: `fault` says what was wrong with it, if anything was. */
+export interface RawAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  readonly fault: ProviderFault | InvalidSettings | undefined
+}
+
+/** One HTTP call whose body is ready to be sent. */
+export type RawCall = Omit<ProviderCall, 'body'> & { readonly body?: string | URLSearchParams }
+
 /**
  * Calls a provider once and reads its answer as JSON, at most {@link maxAnswerBytes} of it.
  *
@@ -32,17 +43,37 @@ export interface ProviderAnswer {
  *   holds nothing of what the provider said, and there is no `cause`.
  */
 export async function callProvider(access: ProviderAccess, call: ProviderCall): Promise<ProviderAnswer> {
+  const { body, headers, ...rest } = call
+  const answer = await callRaw(access, {
+    ...rest,
+    headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  if (answer.fault !== undefined) throw answer.fault
+  return { status: answer.status, headers: answer.headers, body: parseJson(answer.text) }
+}
+
+/**
+ * {@link callProvider} for a caller that must see a faulty answer too, as far as it came: an answer that breaks off
+ * may hold the only copy of a rotated refresh token. A 3xx, 408, 429 or 5xx is not read.
+ *
+ * @throws {ProviderFault} when there is no answer at all.
+ */
+export async function callRaw(access: ProviderAccess, call: RawCall): Promise<RawAnswer> {
   const response = await send(access, call)
   const { status, headers } = response
+  const answer = (text: string, fault?: RawAnswer['fault']) => ({ status, headers, text, fault })
   if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) {
     await discard(response)
-    throw new ProviderFault(`${call.provider} answered with a redirect, which is not followed`, { status })
+    const message = `${call.provider} answered with a redirect, which is not followed`
+    return answer('', new ProviderFault(message, { status }))
   }
   if (status >= 500 || status === 408 || status === 429) {
     await discard(response)
-    throw new ProviderFault(`${call.provider} answered with status ${status}`, { status })
+    return answer('', new ProviderFault(`${call.provider} answered with status ${status}`, { status }))
   }
-  return { status, headers, body: parseJson(await readLimited(response, call.provider)) }
+  const { text, fault } = await readLimited(response, call.provider)
+  return answer(text, fault)
 }
 
 /** The body of an answer in the shape expected of it. @throws {ProviderFault} when it has another one. */
@@ -64,25 +95,17 @@ export function unexpectedAnswer(provider: string, status: number): ProviderFaul
   })
 }
 
-async function send(access: ProviderAccess, call: ProviderCall): Promise<Response> {
-  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
-  const headers = new Headers(call.headers)
-  if (body !== undefined) headers.set('content-type', 'application/json')
+async function send(access: ProviderAccess, call: RawCall): Promise<Response> {
+  const { provider, url, ...init } = call
   try {
-    return await access.fetch(call.url, {
-      method: call.method,
-      headers,
-      redirect: 'manual',
-      signal: access.signal,
-      ...(body === undefined ? {} : { body }),
-    })
+    return await access.fetch(url, { ...init, redirect: 'manual', signal: access.signal })
   } catch (error) {
-    throw asFault(error, call.provider)
+    throw asFault(error, provider)
   }
 }
 
 /** `fetch` may already speak in the driver's terms, when the egress rules refuse a host: that reason is kept. */
-function asFault(error: unknown, provider: string): Error {
+function asFault(error: unknown, provider: string): ProviderFault | InvalidSettings {
   if (error instanceof ProviderFault || error instanceof InvalidSettings) return error
   return new ProviderFault(`${provider} could not be reached, or did not answer in time`)
 }
@@ -91,8 +114,11 @@ async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => undefined)
 }
 
-async function readLimited(response: Response, provider: string): Promise<string> {
-  if (response.body === null) return ''
+async function readLimited(
+  response: Response,
+  provider: string,
+): Promise<{ readonly text: string; readonly fault?: ProviderFault | InvalidSettings }> {
+  if (response.body === null) return { text: '' }
   const reader = response.body.getReader()
   const decoder = new TextDecoder()
   let text = ''
@@ -100,21 +126,21 @@ async function readLimited(response: Response, provider: string): Promise<string
   try {
     for (;;) {
       const { done, value } = await reader.read()
-      if (done) return text + decoder.decode()
+      if (done) return { text: text + decoder.decode() }
       bytes += value.byteLength
       if (bytes > maxAnswerBytes) break
       text += decoder.decode(value, { stream: true })
     }
   } catch (error) {
-    throw asFault(error, provider)
+    return { text, fault: asFault(error, provider) }
   }
   await reader.cancel().catch(() => undefined)
-  throw new ProviderFault(`${provider} answered with more than ${maxAnswerBytes} bytes`, {
-    status: response.status,
-  })
+  const message = `${provider} answered with more than ${maxAnswerBytes} bytes`
+  return { text, fault: new ProviderFault(message, { status: response.status }) }
 }
 
-function parseJson(text: string): unknown {
+/** The JSON in a text; `undefined` when it is none. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

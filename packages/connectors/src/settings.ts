@@ -67,6 +67,56 @@ export function address(): z.ZodPipe<z.ZodString, z.ZodTransform<string, string>
   })
 }
 
+/** An endpoint of a provider: https, or http on loopback, where a development broker may go. */
+export function endpoint(): z.ZodPipe<z.ZodString, z.ZodTransform<string, string>> {
+  return plainText().transform((text, context) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (url !== undefined && isSecure(url) && url.username === '' && url.password === '' && url.hash === '')
+      return url.href
+    context.addIssue({
+      code: 'custom',
+      message: 'must be an https URL (http on loopback only) without credentials or a fragment',
+    })
+    return z.NEVER
+  })
+}
+
+/** True for https, and for http on loopback. */
+export function isSecure(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))
+}
+
+/** True for the names and addresses of this machine itself. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+/**
+ * Refuses an update that changes one of `places`, the fields that say where secrets are sent, unless every stored
+ * secret that would go there is given again.
+ *
+ * Otherwise whoever may update a connector could have a secret they were never shown sent to a host of theirs.
+ *
+ * @throws {InvalidSettings} naming the secret and the place.
+ */
+export function requireSecretsAgain(
+  current: ConnectorSettings,
+  merged: ConnectorSettings,
+  data: unknown,
+  rule: { readonly places: readonly string[]; readonly secrets: readonly string[] },
+): void {
+  const { places, secrets } = rule
+  const place = places.find(
+    (name) => JSON.stringify(current.configuration[name]) !== JSON.stringify(merged.configuration[name]),
+  )
+  if (place === undefined) return
+  const given = z.record(z.string(), z.unknown()).catch({}).parse(data)
+  const missing = secrets.find(
+    (name) => current.secrets[name] !== undefined && (given[name] === undefined || given[name] === ''),
+  )
+  if (missing !== undefined) throw new InvalidSettings(`${missing} is required again when ${place} changes`)
+}
+
 function addressProblem(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:'))

@@ -127,6 +127,15 @@ export function headsNamedBy(body: unknown): readonly ChainHead[] | undefined {
   return openingSchema.safeParse(body).data?.details.heads
 }
 
+/** As {@link headsNamedBy}, from the stored text; an opening that can't be read names nothing. */
+export function headsInOpening(body: string): readonly ChainHead[] {
+  try {
+    return headsNamedBy(JSON.parse(body)) ?? []
+  } catch {
+    return []
+  }
+}
+
 /**
  * Of the `heads` of all chains, those that must be named (in a new chain's opening, in a checkpoint) so that
  * every chain is bound.

@@ -13,7 +13,7 @@ import { type ChainHead, chainHeadSchema } from './chain.ts'
 const type = 'vk-checkpoint+jwt'
 const algorithm = 'ES256'
 
-/** The key of checkpoints, which signs nothing else. */
+/** The key of checkpoints, which signs nothing but statements about the trail: these and anchors. */
 export interface CheckpointKey {
   readonly kid: string
   readonly privateKey: CryptoKey
@@ -29,13 +29,26 @@ export function createCheckpointSigner(options: {
   readonly publicUrl: string
   readonly now: () => number
 }): CheckpointSigner {
-  const { key, publicUrl, now } = options
-  return (heads) =>
-    new SignJWT({ heads: heads.map(({ chain, seq, hash }) => ({ chain, seq, hash })) })
-      .setProtectedHeader({ alg: algorithm, typ: type, kid: key.kid })
-      .setIssuer(publicUrl)
-      .setIssuedAt(Math.floor(now() / 1000))
-      .sign(key.privateKey)
+  return (heads) => {
+    const claims = { heads: heads.map(({ chain, seq, hash }) => ({ chain, seq, hash })) }
+    return signStatement({ ...options, type, claims })
+  }
+}
+
+/** Signs a statement about the trail. `type` says what it means: one kind must never pass for another. */
+export function signStatement(statement: {
+  readonly key: Pick<CheckpointKey, 'kid' | 'privateKey'>
+  readonly publicUrl: string
+  readonly now: () => number
+  readonly type: string
+  readonly claims: JWTPayload
+}): Promise<string> {
+  const { key, publicUrl, now } = statement
+  return new SignJWT(statement.claims)
+    .setProtectedHeader({ alg: algorithm, typ: statement.type, kid: key.kid })
+    .setIssuer(publicUrl)
+    .setIssuedAt(Math.floor(now() / 1000))
+    .sign(key.privateKey)
 }
 
 /** A checkpoint after its signature was looked at; one that is not trusted proves nothing and says why. */
@@ -65,33 +78,53 @@ export async function verifyCheckpoint(
   jws: string,
   options: { readonly keys: JSONWebKeySet; readonly issuer?: string },
 ): Promise<VerifiedCheckpoint> {
-  const { keys, issuer } = options
+  const verified = await verifyStatement(jws, { ...options, type, what: 'checkpoint', claims: claimsSchema })
+  if (!verified.trusted) return verified
+  const { iss, iat, heads } = verified.claims
+  return { trusted: true, issuer: iss, signedAtMs: iat * 1000, heads }
+}
+
+/** Checks the signature, the type and the shape of what {@link signStatement} gave. Never throws. */
+export async function verifyStatement<Claims>(
+  jws: string,
+  expected: {
+    readonly keys: JSONWebKeySet
+    readonly issuer?: string
+    readonly type: string
+    /** What it is called in problems. */
+    readonly what: string
+    readonly claims: z.ZodType<Claims>
+  },
+): Promise<
+  | { readonly trusted: true; readonly claims: Claims }
+  | { readonly trusted: false; readonly problem: string }
+> {
+  const { keys, issuer, what } = expected
   let payload: JWTPayload
   try {
     const verified = await jwtVerify(jws, createLocalJWKSet(keys), {
-      typ: type,
+      typ: expected.type,
       algorithms: [algorithm],
       ...(issuer !== undefined && { issuer }),
     })
     payload = verified.payload
   } catch (error) {
-    return { trusted: false, problem: problemOf(error) }
+    return { trusted: false, problem: problemOf(error, what) }
   }
-  const claims = claimsSchema.safeParse(payload)
-  if (!claims.success) return { trusted: false, problem: 'the checkpoint lacks its claims' }
-  const { iss, iat, heads } = claims.data
-  return { trusted: true, issuer: iss, signedAtMs: iat * 1000, heads }
+  const claims = expected.claims.safeParse(payload)
+  if (!claims.success) return { trusted: false, problem: `the ${what} lacks its claims` }
+  return { trusted: true, claims: claims.data }
 }
 
-function problemOf(error: unknown): string {
+function problemOf(error: unknown, what: string): string {
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
-    return 'the checkpoint is signed by a key that is not trusted here'
+    return `the ${what} is signed by a key that is not trusted here`
   }
-  if (error instanceof errors.JWSSignatureVerificationFailed) return "the checkpoint's signature is wrong"
+  if (error instanceof errors.JWSSignatureVerificationFailed) return `the ${what}'s signature is wrong`
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return error.claim === 'iss' ? 'the checkpoint is of another issuer' : 'the signed text is no checkpoint'
+    return error.claim === 'iss' ? `the ${what} is of another issuer` : `the signed text is no ${what}`
   }
-  return 'the text is no checkpoint'
+  return `the text is no ${what}`
 }
 
 const compactJws = /^[\w-]+\.[\w-]+\.[\w-]+$/

@@ -1,7 +1,8 @@
 import type { JSONWebKeySet } from 'jose'
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { AuditEventTable, Schema } from '../store/schema.ts'
-import { type ChainHead, type ExportedEvent, headsNamedBy, headsToName, rememberNamed } from './chain.ts'
+import { readAnchor } from './anchor-store.ts'
+import { type ChainHead, type ExportedEvent, headsInOpening, headsToName, rememberNamed } from './chain.ts'
 import type { CheckpointSigner } from './checkpoint.ts'
 import { readHeads } from './known-heads.ts'
 
@@ -29,7 +30,19 @@ function exported(row: Selectable<AuditEventTable>): ExportedEvent {
   }
 }
 
-/** Newest opening first: a chain is opened after the events that its opening names were committed. */
+/** Thrown when retention dropped events while they were read: what was read is no whole trail. Read it again. */
+export class TrailPruned extends Error {
+  override readonly name = 'TrailPruned'
+
+  constructor() {
+    super('Retention dropped events of the audit trail while it was read: read it again')
+  }
+}
+
+/**
+ * Newest opening first: a chain is opened after the events that its opening names were committed. Chains whose opening
+ * retention has dropped come last: they name nothing any more.
+ */
 async function newestFirst(
   db: Kysely<Schema>,
   heads: readonly ChainHead[],
@@ -47,6 +60,8 @@ async function newestFirst(
  *
  * Chain by chain rather than by position: a position is given before its commit, so a reader going by position
  * could pass over events that are committed an instant later and report a gap where there is none.
+ *
+ * @throws {TrailPruned} when the beginning of a chain went away between two of its pages.
  */
 export async function* readTrail(db: Kysely<Schema>): AsyncGenerator<ExportedEvent, void, undefined> {
   const heads = await readHeads(db)
@@ -57,6 +72,11 @@ export async function* readTrail(db: Kysely<Schema>): AsyncGenerator<ExportedEve
       query = query.where('seq', '<=', lastSeq)
       if (after !== undefined) query = query.where('seq', '>', after)
       const rows = (await query.orderBy('seq').limit(pageSize).execute()).map(exported)
+      const due = after === undefined ? rows[0]?.seq : Math.min(after + 1, lastSeq + 1)
+      const found = rows[0]?.seq ?? (after === lastSeq ? lastSeq + 1 : undefined)
+      if ((found === undefined || found !== due) && (await beginsAfter(db, chain, after ?? -1))) {
+        throw new TrailPruned()
+      }
       yield* rows
       after = rows.at(-1)?.seq
       if (rows.length < pageSize) break
@@ -64,9 +84,19 @@ export async function* readTrail(db: Kysely<Schema>): AsyncGenerator<ExportedEve
   }
 }
 
+/** Whether nothing is left of a chain up to `seq`, as after a prune; a gap that somebody made has events before it. */
+async function beginsAfter(db: Kysely<Schema>, chain: string, seq: number): Promise<boolean> {
+  const query = db.selectFrom('audit_events').select('seq').where('chain', '=', chain)
+  const first = await query.orderBy('seq').limit(1).executeTakeFirst()
+  return first !== undefined && Number(first.seq) > seq
+}
+
 /**
- * The trail as JSON Lines, each without its line feed: a `header` with the checkpoint keys, one `event` a line,
- * and last a `checkpoint` signed over the heads of exactly these events. A file without that last line was cut.
+ * The trail as JSON Lines, each without its line feed: a `header` with the checkpoint keys (and the anchor, where
+ * retention has dropped events), one `event` a line, and last a `checkpoint` signed over the heads of exactly these
+ * events. A file without that last line was cut.
+ *
+ * @throws {TrailPruned} when retention drops events meanwhile, before that last line.
  */
 export async function* exportLines(options: {
   readonly db: Kysely<Schema>
@@ -77,22 +107,18 @@ export async function* exportLines(options: {
   readonly sign: CheckpointSigner
 }): AsyncGenerator<string, void, undefined> {
   const { db, now, publicUrl, keys, sign } = options
-  yield JSON.stringify({ type: 'header', v: exportVersion, publicUrl, at: now(), keys })
+  // Before the events: an anchor that is signed while they are read may speak of more than was dropped by then.
+  const anchor = await readAnchor(db)
+  const anchored = anchor === undefined ? {} : { anchor }
+  yield JSON.stringify({ type: 'header', v: exportVersion, publicUrl, at: now(), keys, ...anchored })
   const heads = new Map<string, ChainHead>()
   const named = new Map<string, ChainHead>()
   for await (const event of readTrail(db)) {
     const { chain, seq, hash } = event
     heads.set(chain, { chain, seq, hash })
-    if (seq === 0) rememberNamed(named, namedIn(event.body))
+    if (seq === 0) rememberNamed(named, headsInOpening(event.body))
     yield JSON.stringify({ type: 'event', ...event })
   }
+  if ((await readAnchor(db)) !== anchor) throw new TrailPruned()
   yield JSON.stringify({ type: 'checkpoint', jws: await sign(headsToName(heads.values(), named)) })
-}
-
-function namedIn(body: string): readonly ChainHead[] {
-  try {
-    return headsNamedBy(JSON.parse(body)) ?? []
-  } catch {
-    return []
-  }
 }

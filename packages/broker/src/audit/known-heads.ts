@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Schema } from '../store/schema.ts'
-import { type ChainHead, headsNamedBy, headsToName, rememberNamed } from './chain.ts'
+import { type ChainHead, headsInOpening, headsToName, rememberNamed } from './chain.ts'
 
 /** What a look at the database shows of all chains. */
 export interface HeadsSeen {
@@ -53,15 +53,6 @@ async function readOpenings(
   return rows.map((row) => row.body)
 }
 
-function headsOfOpening(body: string): readonly ChainHead[] {
-  try {
-    // An opening that can't be read names nothing: more is named by us, and `verify` reports it.
-    return headsNamedBy(JSON.parse(body)) ?? []
-  } catch {
-    return []
-  }
-}
-
 /** Knows nothing yet; the first look reads one row for each chain. */
 export function createKnownHeads(db: Kysely<Schema>): KnownHeads {
   const known = new Map<string, ChainHead>()
@@ -100,7 +91,9 @@ export function createKnownHeads(db: Kysely<Schema>): KnownHeads {
       const openings = await readOpenings(db, fresh, signal)
       const cut = merge(read)
       for (const chain of fresh) openingsRead.add(chain)
-      for (const opening of openings) rememberNamed(named, headsOfOpening(opening))
+      // One that can't be read names nothing: more is named by us, and `verify` reports it. What an opening named
+      // stays named after retention dropped it, because the anchor names it from then on.
+      for (const opening of openings) rememberNamed(named, headsInOpening(opening))
       return { toName: headsToName(known.values(), named), cut }
     } finally {
       looking = false

@@ -21,6 +21,8 @@ export interface ParsedExport {
    * not who made it. Prove a tail with keys that came another way.
    */
   readonly keys: JSONWebKeySet
+  /** The JWS that says which events retention has dropped; absent when it dropped none. */
+  readonly anchor: string | undefined
   /** The events, once, in file order; throws {@link ExportMalformed}. */
   readonly events: AsyncIterable<ExportedEvent>
   /** The JWS of the last line, once `events` was read to its end; empty when the file was cut before it. */
@@ -33,6 +35,7 @@ const headerSchema = z.object({
   publicUrl: z.string(),
   at: z.number(),
   keys: z.object({ keys: z.array(z.looseObject({ kty: z.string() })) }),
+  anchor: z.string().optional(),
 })
 
 const text = z.string().nullable()
@@ -106,6 +109,7 @@ export async function parseExport(lines: AsyncIterable<string>): Promise<ParsedE
     publicUrl: header.publicUrl,
     at: header.at,
     keys: header.keys,
+    anchor: header.anchor,
     events: events(),
     checkpoints: () => checkpoints,
   }

@@ -71,6 +71,11 @@ export function queryOf(exchange: Exchange): Record<string, string> {
   )
 }
 
+/** Every value of a query parameter that may be repeated; see {@link storable}. */
+export function queriesOf(exchange: Exchange, name: string): string[] {
+  return (exchange.req.queries(name) ?? []).map(storable)
+}
+
 /**
  * What no name can contain (U+0000, half a surrogate pair) becomes U+FFFD: then it is one more name that nothing has,
  * where the database would have failed on it.

@@ -8,7 +8,7 @@ import * as connectors from '../manage/connectors.ts'
 import { explain } from '../manage/explain.ts'
 import * as projects from '../manage/projects.ts'
 import { accept } from '../refusal.ts'
-import { type Environment, pathParameter, queryOf } from './exchange.ts'
+import { type Environment, pathParameter, queriesOf, queryOf } from './exchange.ts'
 import { type ManagedCall, managed } from './managed.ts'
 
 /** A call that only looks. */
@@ -172,7 +172,7 @@ function addConnectorRoutes(app: Hono<Environment>): void {
         context,
         pathParameter(exchange, 'connector'),
         pathParameter(exchange, 'project'),
-        (exchange.req.queries('environment') ?? []).map((name) => name.replaceAll('\0', '')),
+        queriesOf(exchange, 'environment'),
       ),
     ),
   )

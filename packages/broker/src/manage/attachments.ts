@@ -1,9 +1,17 @@
 import { type Driver, InvalidSettings } from '@valetkey/connectors'
 import type { AuthorizationDetail } from '@valetkey/protocol'
 import { z } from 'zod'
+import { whyNotRedirectUri } from '../consent/redirect-uri.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, refuse } from '../refusal.ts'
-import { attach, type Ceiling, detach, listAttachments, type NamedAttachment } from '../store/attachments.ts'
+import {
+  attach,
+  type Ceiling,
+  type ConsentRules,
+  detach,
+  listAttachments,
+  type NamedAttachment,
+} from '../store/attachments.ts'
 import type { ConnectorRow, ProjectRow } from '../store/schema.ts'
 import { connectorOf } from './connectors.ts'
 import { environmentSchema, parseInput } from './input.ts'
@@ -28,6 +36,12 @@ const newAttachment = z.strictObject({
     .optional(),
   maxTtlSeconds: z.number().int().min(60).max(86_400).optional(),
   fullAccess: z.boolean().optional(),
+  userNamespace: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, ".", "_" and "-", at most 64')
+    .optional(),
+  redirectUris: z.array(z.string().max(2048)).min(1).max(20).optional(),
+  dangerouslyBindOnConsent: z.boolean().optional(),
 })
 
 /** Attachments of one connector and project, as the wire shows them. */
@@ -50,6 +64,9 @@ export function describeAttachments(
       authorizationDetails: attachment.authorization_details,
       maxTtlSeconds: attachment.max_ttl_seconds,
       fullAccess: attachment.full_access,
+      userNamespace: attachment.user_namespace,
+      redirectUris: attachment.redirect_uris,
+      dangerouslyBindOnConsent: attachment.bind_on_consent,
       createdAt: attachment.created_at,
       updatedAt: attachment.updated_at,
     })),
@@ -86,19 +103,30 @@ export async function attachConnector(
     return refuse({ reason: 'unavailable', message: 'This broker has no driver for this connector' })
   const ceiling = ceilingFrom(input.value, driver)
   if (!ceiling.ok) return ceiling
+  const consent = consentRulesFrom(input.value, driver)
+  if (!consent.ok) return consent
   const environments = [...new Set(input.value.environments)]
+  if (consent.value.redirectUris.length > 0 && environments.length > 1) {
+    const message =
+      'redirectUris: a redirect URI says which environment asks: attach one environment at a time'
+    return refuse({ reason: 'request_invalid', message })
+  }
   await attach(context.db, {
     connectorId: connector.id,
     projectId: project.id,
     environments,
     replace: input.value.merge !== true,
     ceiling: ceiling.value,
+    consent: consent.value,
     now: context.now(),
   })
   const rows = await listAttachments(context.db, { connectorIds: [connector.id], projectId: project.id })
   return accept({
     ...describeAttachments(connector, project, rows),
-    warnings: warningsFor(driver, ceiling.value, environments),
+    warnings: [
+      ...warningsFor(driver, ceiling.value, environments),
+      ...(consent.value.bindOnConsent ? [bindOnConsentWarning] : []),
+    ],
   })
 }
 
@@ -193,6 +221,30 @@ function ceilingFrom(input: z.output<typeof newAttachment>, driver: Driver): Out
     authorizationDetails: input.authorizationDetails === undefined ? null : details,
     maxTtlSeconds: input.maxTtlSeconds ?? null,
     fullAccess: input.fullAccess ?? false,
+  })
+}
+
+const bindOnConsentWarning =
+  'Consent alone will activate a grant: whoever can make somebody else consent to a link of theirs gets a token for that account. Use it only for clients that can not complete.'
+
+/** Rules that the driver can't serve would be promises nobody keeps. */
+function consentRulesFrom(input: z.output<typeof newAttachment>, driver: Driver): Outcome<ConsentRules> {
+  const invalid = (message: string) => refuse({ reason: 'request_invalid', message })
+  const { userNamespace, redirectUris, dangerouslyBindOnConsent } = input
+  const given = userNamespace !== undefined || redirectUris !== undefined || dangerouslyBindOnConsent === true
+  if (given && driver.consent === undefined) {
+    return invalid(
+      `userNamespace, redirectUris, dangerouslyBindOnConsent: a ${driver.service} connector asks nobody for consent`,
+    )
+  }
+  for (const uri of redirectUris ?? []) {
+    const fault = whyNotRedirectUri(uri)
+    if (fault !== undefined) return invalid(`redirectUris: ${fault}`)
+  }
+  return accept({
+    userNamespace: userNamespace ?? null,
+    redirectUris: [...new Set(redirectUris ?? [])],
+    bindOnConsent: dangerouslyBindOnConsent ?? false,
   })
 }
 

@@ -1,4 +1,11 @@
-import type { ConnectorRow, IssuedTokenRow, Schema, SigningKeyRow } from '../store/schema.ts'
+import type {
+  ConnectorRow,
+  ConsentRequestRow,
+  GrantRow,
+  IssuedTokenRow,
+  Schema,
+  SigningKeyRow,
+} from '../store/schema.ts'
 import type { SealContext } from './seal.ts'
 
 /** The row of `installation` that shows whether the key ring fits the database. */
@@ -31,6 +38,69 @@ export function issuedTokenContext(
     ...(row.installation_id !== null && { installationId: row.installation_id }),
   }
 }
+
+/** What says to whom a grant belongs. */
+export type GrantPlace = Pick<
+  GrantRow,
+  | 'id'
+  | 'connector_id'
+  | 'owner'
+  | 'project_id'
+  | 'environment'
+  | 'kind'
+  | 'issuer'
+  | 'user_id'
+  | 'installation_id'
+  | 'credential_version'
+>
+
+/** Where a grant's credential belongs: to one owner's one user or tenant, and to one refresh. */
+export function grantContext(row: GrantPlace): SealContext {
+  return {
+    table: 'grants',
+    column: 'credential',
+    rowId: `${row.id}/${row.kind}/${row.owner}`,
+    version: row.credential_version,
+    connectorId: row.connector_id,
+    projectId: row.project_id,
+    environment: row.environment,
+    issuer: row.issuer,
+    userId: row.user_id,
+    installationId: row.installation_id,
+  }
+}
+
+/** What says to whom a consent request belongs. */
+export type ConsentPlace = Pick<
+  ConsentRequestRow,
+  'id' | 'kind' | 'connector_id' | 'owner' | 'project_id' | 'environment' | 'issuer' | 'user_id'
+>
+
+/** Where what a consent request holds belongs: `pending` before the callback, `credential` after it. */
+export function consentContext(row: ConsentPlace, column: 'pending' | 'credential'): SealContext {
+  return {
+    table: 'consent_requests',
+    column,
+    rowId: `${row.id}/${row.kind}/${row.owner}`,
+    version: 1,
+    connectorId: row.connector_id,
+    projectId: row.project_id,
+    environment: row.environment,
+    issuer: row.issuer,
+    userId: row.user_id,
+  }
+}
+
+const consentPlace = [
+  'id',
+  'kind',
+  'connector_id',
+  'owner',
+  'project_id',
+  'environment',
+  'issuer',
+  'user_id',
+] as const
 
 /** Where a private key belongs. The purpose is in it, so that a key can't be relabelled to sign something else. */
 export function signingKeyContext(row: Pick<SigningKeyRow, 'id' | 'purpose'>): SealContext {
@@ -96,6 +166,27 @@ export const sealedColumns: readonly SealedColumn[] = [
       'installation_id',
     ],
     context: issuedTokenContext,
+  }),
+  define({
+    table: 'grants',
+    column: 'credential',
+    key: 'id',
+    select: [...consentPlace, 'installation_id', 'credential_version'],
+    context: grantContext,
+  }),
+  define({
+    table: 'consent_requests',
+    column: 'pending',
+    key: 'id',
+    select: consentPlace,
+    context: (row: ConsentPlace) => consentContext(row, 'pending'),
+  }),
+  define({
+    table: 'consent_requests',
+    column: 'credential',
+    key: 'id',
+    select: consentPlace,
+    context: (row: ConsentPlace) => consentContext(row, 'credential'),
   }),
   define({
     table: 'signing_keys',

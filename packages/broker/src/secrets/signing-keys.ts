@@ -7,7 +7,11 @@ import { open, SealBroken, seal } from './seal.ts'
 import { signingKeyContext } from './sealed-columns.ts'
 
 /** What a key signs. One key per meaning, so that a token of one kind can never pass for another. */
-export type SigningPurpose = 'development-identity' | 'audit-checkpoint'
+export type SigningPurpose =
+  | 'development-identity'
+  | 'audit-checkpoint'
+  | 'trigger-attestation'
+  | 'gateway-token'
 
 /** A signing key, ready for use. The private half can't be exported. */
 export interface SigningKey {

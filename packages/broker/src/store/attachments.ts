@@ -1,6 +1,7 @@
 import type { AuthorizationDetail, SubjectType } from '@valetkey/protocol'
 import canonicalize from 'canonicalize'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
+import { endOrphans } from './grant-ending.ts'
 import { newId } from './ids.ts'
 import type { AttachmentRow, Schema } from './schema.ts'
 import { endTokensOf } from './token-ending.ts'
@@ -15,6 +16,18 @@ export interface Ceiling {
   readonly fullAccess: boolean
 }
 
+/** What an operator decides about consent under an attachment. */
+export interface ConsentRules {
+  /** Attachments of the connector with the same namespace share their grants; null: each has its own. */
+  readonly userNamespace: string | null
+  readonly bindOnConsent: boolean
+  /** Where the sign-in gateway may send a browser back to; exact, and of one attachment of the connector only. */
+  readonly redirectUris: readonly string[]
+}
+
+/** Grants of its own, completed by whoever began, no sign-in. */
+export const noConsentRules: ConsentRules = { userNamespace: null, bindOnConsent: false, redirectUris: [] }
+
 interface CeilingColumns {
   readonly subjects: string | null
   readonly scopes: string | null
@@ -22,6 +35,8 @@ interface CeilingColumns {
   readonly authorization_details: string | null
   readonly max_ttl_seconds: number | null
   readonly full_access: boolean
+  readonly user_namespace: string | null
+  readonly bind_on_consent: boolean
 }
 
 /** Attaches a connector to a project for some environments, all with one ceiling. */
@@ -34,6 +49,7 @@ export async function attach(
     /** Detach the environments that are not named. */
     readonly replace: boolean
     readonly ceiling: Ceiling
+    readonly consent: ConsentRules
     readonly now: number
   },
 ): Promise<void> {
@@ -45,13 +61,17 @@ export async function attach(
     authorization_details: json(input.ceiling.authorizationDetails),
     max_ttl_seconds: input.ceiling.maxTtlSeconds,
     full_access: input.ceiling.fullAccess,
+    user_namespace: input.consent.userNamespace,
+    bind_on_consent: input.consent.bindOnConsent,
   }
+  const { redirectUris } = input.consent
   await db.transaction().execute(async (transaction) => {
     const existing = await transaction
       .selectFrom('attachments')
       .selectAll()
       .where('connector_id', '=', input.connectorId)
       .where('project_id', '=', input.projectId)
+      .orderBy('id')
       .forUpdate()
       .execute()
     const byEnvironment = new Map(existing.map((row) => [row.environment, row]))
@@ -59,10 +79,11 @@ export async function attach(
       const row = byEnvironment.get(environment)
       byEnvironment.delete(environment)
       if (row === undefined) {
+        const id = newId('att')
         await transaction
           .insertInto('attachments')
           .values({
-            id: newId('att'),
+            id,
             connector_id: input.connectorId,
             project_id: input.projectId,
             environment,
@@ -72,8 +93,14 @@ export async function attach(
             updated_at: input.now,
           })
           .execute()
+        await setRedirectUris(transaction, { connectorId: input.connectorId, attachmentId: id, redirectUris })
         continue
       }
+      await setRedirectUris(transaction, {
+        connectorId: input.connectorId,
+        attachmentId: row.id,
+        redirectUris,
+      })
       if (sameCeiling(row, columns)) continue
       // A lower ceiling must hold at once, for what was issued under the higher one too.
       await endTokensOf(transaction, [row.id], input.now)
@@ -89,7 +116,31 @@ export async function attach(
         [...byEnvironment.values()].map((row) => row.id),
         input.now,
       )
+    await endOrphans(transaction, input.connectorId, { now: input.now, revokeAt: input.now })
   })
+}
+
+/** A URI that another attachment of the connector has is a conflict: the primary key says so. */
+async function setRedirectUris(
+  transaction: Kysely<Schema>,
+  of: {
+    readonly connectorId: string
+    readonly attachmentId: string
+    readonly redirectUris: readonly string[]
+  },
+): Promise<void> {
+  await transaction.deleteFrom('redirect_uris').where('attachment_id', '=', of.attachmentId).execute()
+  if (of.redirectUris.length === 0) return
+  await transaction
+    .insertInto('redirect_uris')
+    .values(
+      of.redirectUris.map((uri) => ({
+        connector_id: of.connectorId,
+        uri,
+        attachment_id: of.attachmentId,
+      })),
+    )
+    .execute()
 }
 
 /** Attaching again with the same ceiling must not end what was issued under it. */
@@ -102,7 +153,9 @@ function sameCeiling(row: AttachmentRow, columns: CeilingColumns): boolean {
     text(row.resources) === text(parsed(columns.resources)) &&
     text(row.authorization_details) === text(parsed(columns.authorization_details)) &&
     row.max_ttl_seconds === columns.max_ttl_seconds &&
-    row.full_access === columns.full_access
+    row.full_access === columns.full_access &&
+    row.user_namespace === columns.user_namespace &&
+    row.bind_on_consent === columns.bind_on_consent
   )
 }
 
@@ -123,12 +176,13 @@ export async function detach(
       .where('connector_id', '=', input.connectorId)
       .where('project_id', '=', input.projectId)
     if (input.environments.length > 0) query = query.where('environment', 'in', [...input.environments])
-    const rows = await query.forUpdate().execute()
+    const rows = await query.orderBy('id').forUpdate().execute()
     await removeRows(
       transaction,
       rows.map((row) => row.id),
       input.now,
     )
+    await endOrphans(transaction, input.connectorId, { now: input.now, revokeAt: input.now })
     return rows.map((row) => row.environment)
   })
 }
@@ -143,7 +197,10 @@ async function removeRows(db: Kysely<Schema>, ids: readonly string[], now: numbe
 }
 
 /** An attachment with the name of its project. */
-export type NamedAttachment = AttachmentRow & { readonly project_name: string }
+export type NamedAttachment = AttachmentRow & {
+  readonly project_name: string
+  readonly redirect_uris: readonly string[]
+}
 
 /** Attachments of one connector, or of one connector and project. */
 export function listAttachments(
@@ -156,6 +213,13 @@ export function listAttachments(
     .innerJoin('projects', 'projects.id', 'attachments.project_id')
     .selectAll('attachments')
     .select('projects.name as project_name')
+    .select(
+      sql<
+        readonly string[]
+      >`array(select uri from redirect_uris r where r.attachment_id = attachments.id order by uri)`.as(
+        'redirect_uris',
+      ),
+    )
     .where('attachments.connector_id', 'in', [...filter.connectorIds])
   if (filter.projectId !== undefined) query = query.where('attachments.project_id', '=', filter.projectId)
   return query.orderBy('projects.name').orderBy('attachments.environment').execute()

@@ -1,4 +1,6 @@
 import { type Kysely, sql } from 'kysely'
+import { errorCode } from './database-unreachable.ts'
+import { endGrants } from './grant-ending.ts'
 import { cutPage, type Page } from './page.ts'
 import type { ConnectorRow, Schema } from './schema.ts'
 import { endTokensOf } from './token-ending.ts'
@@ -142,7 +144,8 @@ export async function updateConnector(
   try {
     return (await update.returningAll().executeTakeFirst()) ?? 'changed'
   } catch (error) {
-    if (isUniqueViolation(error)) return 'uid_taken'
+    // unique_violation
+    if (errorCode(error) === '23505') return 'uid_taken'
     throw error
   }
 }
@@ -154,8 +157,10 @@ export async function removeConnector(db: Kysely<Schema>, id: string, now: numbe
       .selectFrom('attachments')
       .select('id')
       .where('connector_id', '=', id)
+      .orderBy('id')
       .forUpdate()
       .execute()
+    await endGrants(transaction, { connectorId: id }, { now, revokeAt: now })
     await transaction.updateTable('connectors').set({ removed_at: now }).where('id', '=', id).execute()
     await endTokensOf(
       transaction,
@@ -164,8 +169,4 @@ export async function removeConnector(db: Kysely<Schema>, id: string, now: numbe
     )
     await transaction.deleteFrom('attachments').where('connector_id', '=', id).execute()
   })
-}
-
-function isUniqueViolation(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === '23505'
 }

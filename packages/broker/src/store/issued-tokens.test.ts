@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLog } from '../log.ts'
-import { attach, detach } from './attachments.ts'
+import { attach, detach, noConsentRules } from './attachments.ts'
 import { findConnector, findConnectorEvenRemoved, removeConnector, updateConnector } from './connectors.ts'
 import {
   claimRevocations,
@@ -80,6 +80,7 @@ describe.each(['pglite', 'postgres'])('on %s', (engine) => {
       projectId: world.projectId,
       environments: ['production'],
       replace: false,
+      consent: noConsentRules,
       now,
     }
     await attach(db, { ...again, ceiling: noCeiling })
@@ -112,6 +113,7 @@ describe.each(['pglite', 'postgres'])('on %s', (engine) => {
       environments: ['production'],
       replace: false,
       ceiling: { ...noCeiling, scopes: ['read'] },
+      consent: noConsentRules,
       now,
     })
     expect(await recordToken(db, changed.token(), { epoch: 0 })).toBe(false)

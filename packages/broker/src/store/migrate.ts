@@ -1,13 +1,14 @@
 import type { Kysely } from 'kysely'
 import { type Migration, type MigrationResult, Migrator } from 'kysely/migration'
 import { foundation } from './migrations/0001-foundation.ts'
+import { consent } from './migrations/0002-consent.ts'
 import type { Schema } from './schema.ts'
 
 /** In order; a name is forever once released. */
-const migrations: Readonly<Record<string, Migration>> = { '0001-foundation': foundation }
-
-/** The name of the newest migration this build knows. */
-export const newestMigration: string = Object.keys(migrations).at(-1) ?? ''
+const migrations: Readonly<Record<string, Migration>> = {
+  '0001-foundation': foundation,
+  '0002-consent': consent,
+}
 
 function migrator(db: Kysely<Schema>): Migrator {
   return new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } })

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { endOrphans } from './grant-ending.ts'
 import { newId } from './ids.ts'
 import { cutPage, type Page } from './page.ts'
 import type { ProjectRow, Schema, TrustRuleRow } from './schema.ts'
@@ -63,8 +64,9 @@ export async function removeProject(db: Kysely<Schema>, id: string, now: number)
   await db.transaction().execute(async (transaction) => {
     const attachments = await transaction
       .selectFrom('attachments')
-      .select('id')
+      .select(['id', 'connector_id'])
       .where('project_id', '=', id)
+      .orderBy('id')
       .forUpdate()
       .execute()
     await endTokensOf(
@@ -73,6 +75,9 @@ export async function removeProject(db: Kysely<Schema>, id: string, now: number)
       now,
     )
     await transaction.deleteFrom('projects').where('id', '=', id).execute()
+    for (const connectorId of new Set(attachments.map((attachment) => attachment.connector_id))) {
+      await endOrphans(transaction, connectorId, { now, revokeAt: now })
+    }
     await bumpTrust(transaction)
   })
 }

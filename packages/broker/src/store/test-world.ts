@@ -1,7 +1,7 @@
 // A project, a connector and an attachment for the tests of this folder; not part of the package.
 import type { Kysely } from 'kysely'
 import { type AdmissionQuery, readAdmission } from './admission.ts'
-import { attach, type Ceiling, listAttachments } from './attachments.ts'
+import { attach, type Ceiling, listAttachments, noConsentRules } from './attachments.ts'
 import { createConnector } from './connectors.ts'
 import { newId } from './ids.ts'
 import { createProject } from './projects.ts'
@@ -57,6 +57,7 @@ export async function makeWorld(db: Kysely<Schema>, ceiling: Ceiling = noCeiling
     environments: ['production'],
     replace: true,
     ceiling,
+    consent: noConsentRules,
     now,
   })
   const [attachment] = await listAttachments(db, { connectorIds: [connector.id] })

@@ -13,7 +13,7 @@ import {
   type ProviderAccess,
 } from '../driver.ts'
 import { quoted, refused, refuseUnsupported } from '../refusal.ts'
-import { address, jsonSchemaOf, mergeFields, parseFields, plainText } from '../settings.ts'
+import { address, isSecure, jsonSchemaOf, mergeFields, parseFields, plainText } from '../settings.ts'
 
 /** A stored key, in the shape in which an operator enters it, so that an update can start from what is stored. */
 interface StoredKey {
@@ -83,7 +83,7 @@ const settings = z.strictObject({
   serviceUrls: z
     .array(
       address().refine(
-        (url) => url.startsWith('https:') || isLoopback(new URL(url).hostname),
+        (url) => isSecure(new URL(url)),
         'must be https, unless it is on loopback',
       ),
       { error: 'must be a list of URLs' },
@@ -208,8 +208,4 @@ function hasEnded(key: StoredKey, now: number): boolean {
 function originsOf(configuration: JsonObject): readonly string[] {
   const urls = z.array(z.string()).catch([]).parse(configuration.serviceUrls)
   return [...new Set(urls.map((url) => new URL(url).origin))]
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }

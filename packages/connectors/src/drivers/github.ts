@@ -13,7 +13,7 @@ import {
 } from '../driver.ts'
 import { readAnswer, unexpectedAnswer } from '../http.ts'
 import { refused, refuseUnsupported } from '../refusal.ts'
-import { address, jsonSchemaOf, mergeFields, parseFields, plainText, shownText } from '../settings.ts'
+import { address, jsonSchemaOf, mergeFields, parseFields, plainText, requireSecretsAgain, shownText } from '../settings.ts'
 import { gitHubApi, provider } from './github-api.ts'
 import {
   holdInstallationDetail,
@@ -104,11 +104,12 @@ function parseSettings(data: unknown): ConnectorSettings {
 
 function mergeSettings(current: ConnectorSettings, data: unknown): ConnectorSettings {
   const merged = parseSettings(mergeFields(current, data, Object.keys(settings.shape)))
-  const moved = merged.configuration.apiUrl !== current.configuration.apiUrl
-  if (moved && !parseFields(z.object({ privateKeyPem: z.string().optional() }), data).privateKeyPem)
-    // The app's JWT goes to apiUrl, and mints tokens: whoever may update a connector could have it sent to
-    // a host of theirs, for a key they were never shown.
-    throw new InvalidSettings('privateKeyPem is required again when apiUrl changes')
+  // The app's JWT goes to apiUrl and mints tokens there; the client's secret goes to both.
+  requireSecretsAgain(current, merged, data, {
+    places: ['apiUrl'],
+    secrets: ['privateKeyPem', 'clientSecret'],
+  })
+  requireSecretsAgain(current, merged, data, { places: ['webUrl'], secrets: ['clientSecret'] })
   return merged
 }
 

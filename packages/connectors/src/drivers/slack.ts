@@ -14,7 +14,7 @@ import {
 } from '../driver.ts'
 import { callProvider, readAnswer, unexpectedAnswer } from '../http.ts'
 import { quoted, refused, refuseUnsupported } from '../refusal.ts'
-import { address, jsonSchemaOf, mergeFields, parseFields, plainText, shownText } from '../settings.ts'
+import { address, jsonSchemaOf, mergeFields, parseFields, plainText, requireSecretsAgain, shownText } from '../settings.ts'
 
 const provider = 'Slack'
 const defaultApiUrl = 'https://slack.com/api'
@@ -125,10 +125,7 @@ function parseSettings(data: unknown): ConnectorSettings {
 
 function mergeSettings(current: ConnectorSettings, data: unknown): ConnectorSettings {
   const merged = parseSettings(mergeFields(current, data, Object.keys(settings.shape)))
-  const moved = merged.configuration.apiUrl !== current.configuration.apiUrl
-  if (moved && !parseFields(z.object({ botToken: z.string().optional() }), data).botToken)
-    // Otherwise whoever may update a connector could have the stored token sent to a host of theirs.
-    throw new InvalidSettings('botToken is required again when apiUrl changes')
+  requireSecretsAgain(current, merged, data, { places: ['apiUrl'], secrets: ['botToken', 'clientSecret'] })
   return merged
 }
 
