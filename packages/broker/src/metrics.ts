@@ -7,7 +7,7 @@ export interface Metrics {
   /** Calls to providers, by service, what for, and how they ended. */
   providerCall(
     service: string,
-    operation: 'mint' | 'revoke' | 'check',
+    operation: 'mint' | 'refresh' | 'revoke' | 'check',
     outcome: 'ok' | 'refused' | 'fault',
   ): void
   /** HTTP answers by route pattern. */

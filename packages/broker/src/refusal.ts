@@ -30,8 +30,13 @@ export type Refusal =
   | { readonly reason: 'body_too_large' }
   | { readonly reason: 'credential_absent'; readonly message: string }
   | { readonly reason: 'installation_required'; readonly message: string }
+  | { readonly reason: 'consent_required'; readonly message: string }
+  | { readonly reason: 'rate_limited'; readonly retryAfterSeconds: number }
   | { readonly reason: 'provider_refused'; readonly message: string }
   | { readonly reason: 'provider_fault'; readonly message: string }
+  | { readonly reason: 'consent_unknown' }
+  | { readonly reason: 'completion_mismatch' }
+  | { readonly reason: 'browser_mismatch' }
   | { readonly reason: 'revoked_meanwhile' }
   | { readonly reason: 'unavailable'; readonly message: string }
 
@@ -122,10 +127,28 @@ export function answerFor(refusal: Refusal): RefusalAnswer {
       return { code: 'no_token', message: refusal.message }
     case 'installation_required':
       return { code: 'connector_installation_required', message: refusal.message }
+    case 'consent_required':
+      return { code: 'user_authorization_required', message: refusal.message }
+    case 'rate_limited':
+      return {
+        code: 'rate_limited',
+        message: 'Too many requests: wait before asking again',
+        retryAfterSeconds: refusal.retryAfterSeconds,
+      }
     case 'provider_refused':
       return { code: 'provider_refused', message: refusal.message }
     case 'provider_fault':
       return { code: 'provider_error', message: refusal.message }
+    case 'consent_unknown':
+      // One answer for all: a workload must not learn of the requests of others, nor how near a verifier is.
+      return {
+        code: 'forbidden',
+        message: 'This workload began no such request, or the verifier is not that of the request',
+      }
+    case 'completion_mismatch':
+      return { code: 'invalid_request', message: 'The code and the subject are not those of this request' }
+    case 'browser_mismatch':
+      return { code: 'forbidden', message: 'Another browser was sent to the provider for this request' }
     case 'revoked_meanwhile':
       return {
         code: 'conflict',

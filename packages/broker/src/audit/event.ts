@@ -9,7 +9,15 @@ export type AuditEventKind =
   | 'token_refused'
   | 'token_failed'
   | 'tokens_ended'
+  | 'grant_refreshed'
+  | 'grant_lost'
+  | 'grant_ended_at_provider'
   | 'token_ended_at_provider'
+  | 'consent_begun'
+  | 'consent_intended'
+  | 'consent_given'
+  | 'consent_completed'
+  | 'consent_refused'
   | 'management_intended'
   | 'management_done'
   | 'management_refused'
@@ -28,6 +36,8 @@ export type AuditActor =
       readonly accessTokenId?: string
     }
   | { readonly type: 'operator'; readonly role: string; readonly accessTokenId: string }
+  /** Whoever opened a consent page. */
+  | { readonly type: 'browser' }
   | { readonly type: 'broker' }
   | { readonly type: 'host' }
 

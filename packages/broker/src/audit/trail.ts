@@ -6,9 +6,10 @@ import type { CheckpointSigner } from './checkpoint.ts'
 import type { AuditEvent } from './event.ts'
 import { createKnownHeads } from './known-heads.ts'
 import { AuditUnavailable, failureName } from './unavailable.ts'
-import { createEventWriter } from './writer.ts'
+import { type AuditGuard, createEventWriter } from './writer.ts'
 
 export { AuditUnavailable } from './unavailable.ts'
+export type { AuditGuard } from './writer.ts'
 
 /** The append-only record of what the broker did and refused. */
 export interface AuditTrail {
@@ -21,6 +22,13 @@ export interface AuditTrail {
    * @throws {AuditUnavailable} when the event is not known to be committed.
    */
   append(event: AuditEvent): Promise<void>
+  /**
+   * As {@link append}, if the attachment is still as it was when the answer was decided, up to the moment of the
+   * commit: no answer is recorded after a revocation has committed.
+   *
+   * @returns false when it is not: nothing was written, and the answer must be decided anew.
+   */
+  appendUnlessRevoked(event: AuditEvent, guard: AuditGuard): Promise<boolean>
   /** Counts a refusal of somebody unauthenticated; written as one event a minute, none when there were none. */
   countAnonymous(reason: Refusal['reason']): void
   /**
@@ -137,7 +145,10 @@ export function createAuditTrail(options: AuditTrailOptions): AuditTrail {
   }
 
   return {
-    append: writer.append,
+    append: async (event) => {
+      await writer.append(event)
+    },
+    appendUnlessRevoked: writer.append,
     countAnonymous,
     checkpoint,
     start: async () => {

@@ -7,9 +7,17 @@ import type { AuditEvent } from './event.ts'
 import type { KnownHeads } from './known-heads.ts'
 import { AuditUnavailable, failureName } from './unavailable.ts'
 
+/** What must still hold when an event commits: the attachment under which an answer was decided. */
+export interface AuditGuard {
+  readonly attachmentId: string
+  readonly version: number
+  readonly revocations: number
+}
+
 /** Numbers, hashes and commits events, many at a time. */
 export interface EventWriter {
-  append(event: AuditEvent): Promise<void>
+  /** False when `guard` no longer holds: nothing was written. Without a guard always true. */
+  append(event: AuditEvent, guard?: AuditGuard): Promise<boolean>
   /** Resolves once nothing waits any more. */
   drained(): Promise<void>
   /** Refuses everything from now on; what waits is still written. */
@@ -32,24 +40,29 @@ export interface EventWriterOptions {
 
 interface Waiting {
   readonly event: AuditEvent
+  readonly guard: AuditGuard | undefined
   readonly at: number
-  readonly resolve: () => void
+  readonly resolve: (written: boolean) => void
   readonly reject: (reason: AuditUnavailable) => void
 }
 
-/** One statement whatever the number of rows: an array for each column instead of a parameter for each value. */
+/**
+ * One statement whatever the number of rows: an array for each column instead of a parameter for each value.
+ *
+ * With guards it is all or nothing, and returns the ids of the attachments that have moved on. The shared locks hold
+ * until the events are committed, and a revocation takes its own lock on the same rows first: either it commits after
+ * these events, or they see what it did.
+ */
 async function insertEvents(
   db: Kysely<Schema>,
   rows: readonly SealedEvent[],
+  guards: readonly AuditGuard[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   function column<Name extends keyof SealedEvent>(name: Name): SealedEvent[Name][] {
     return rows.map((row) => row[name])
   }
-  await sql`
-    insert into audit_events (
-      chain, seq, at, kind, code, request_id, project_id, environment, connector_id, body, previous_hash, hash
-    )
+  const events = sql`
     select * from unnest(
       ${column('chain')}::text[], ${column('seq')}::bigint[], ${column('at')}::bigint[], ${column('kind')}::text[],
       ${column('code')}::text[], ${column('requestId')}::text[], ${column('projectId')}::text[],
@@ -57,8 +70,42 @@ async function insertEvents(
       ${column('previousHash')}::text[], ${column('hash')}::text[]
     ) as event (
       chain, seq, at, kind, code, request_id, project_id, environment, connector_id, body, previous_hash, hash
+    )`
+  const insert = sql`
+    insert into audit_events (
+      chain, seq, at, kind, code, request_id, project_id, environment, connector_id, body, previous_hash, hash
+    )`
+  if (guards.length === 0) {
+    await sql`${insert} ${events} order by event.seq`.execute(db, { signal })
+    return new Set()
+  }
+  const { rows: moved } = await sql<{ id: string }>`
+    with wanted as (
+      select * from unnest(
+        ${guards.map((guard) => guard.attachmentId)}::text[], ${guards.map((guard) => guard.version)}::integer[],
+        ${guards.map((guard) => guard.revocations)}::integer[]
+      ) as guard (id, version, revocations)
+    ), held as materialized (
+      select a.id, a.version, a.revocations from attachments a
+      where a.id in (select id from wanted) order by a.id for share
+    ), moved as materialized (
+      select wanted.id from wanted left join held on held.id = wanted.id
+      where (held.version, held.revocations) is distinct from (wanted.version, wanted.revocations)
+    ), inserted as (
+      ${insert} ${events} where not exists (select from moved) order by event.seq
     )
-    order by event.seq`.execute(db, { signal })
+    select id from moved`.execute(db, { signal })
+  return new Set(moved.map((row) => row.id))
+}
+
+/** Each guard once: a batch is mostly about few attachments. */
+function distinctGuards(waiting: readonly Waiting[]): readonly AuditGuard[] {
+  const distinct = new Map<string, AuditGuard>()
+  for (const { guard } of waiting) {
+    if (guard !== undefined)
+      distinct.set(`${guard.attachmentId} ${guard.version} ${guard.revocations}`, guard)
+  }
+  return [...distinct.values()]
 }
 
 /**
@@ -74,11 +121,11 @@ export function createEventWriter(options: EventWriterOptions): EventWriter {
   let writing: Promise<void> | undefined
   let closed = false
 
-  function append(event: AuditEvent): Promise<void> {
+  function append(event: AuditEvent, guard?: AuditGuard): Promise<boolean> {
     if (closed) return Promise.reject(new AuditUnavailable('stopped'))
     if (queue.length >= maxQueue) return Promise.reject(new AuditUnavailable('full'))
     return new Promise((resolve, reject) => {
-      queue.push({ event, at: Math.trunc(now()), resolve, reject })
+      queue.push({ event, guard, at: Math.trunc(now()), resolve, reject })
       writing ??= writeAll()
     })
   }
@@ -94,29 +141,42 @@ export function createEventWriter(options: EventWriterOptions): EventWriter {
   async function write(batch: readonly Waiting[]): Promise<void> {
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(new AuditUnavailable('stuck')), writeTimeoutMs)
-    const accepted: Waiting[] = []
+    let left = batch
     try {
-      const rows = head === undefined ? [await openChain(deadline.signal)] : []
-      const opened = rows.length
-      let previous: ChainHead | undefined = rows[0] ?? head
-      for (const waiting of batch) {
-        const row = place(waiting, previous)
-        if (row === undefined) continue
-        previous = row
-        rows.push(row)
-        accepted.push(waiting)
-      }
-      const last = rows.at(-1)
-      if (last === undefined || rows.length === opened) return
-      await insertEvents(db, rows, deadline.signal)
-      head = { chain: last.chain, seq: last.seq, hash: last.hash }
-      heads.note(head)
-      for (const waiting of accepted) waiting.resolve()
+      while (left.length > 0) left = await writeSome(left, deadline.signal)
     } catch (error) {
-      fail(batch, error, deadline.signal.aborted)
+      fail(left, error, deadline.signal.aborted)
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Writes a batch, or returns those whose guards hold when some did not; those are told at once. */
+  async function writeSome(batch: readonly Waiting[], signal: AbortSignal): Promise<readonly Waiting[]> {
+    const rows = head === undefined ? [await openChain(signal)] : []
+    const opened = rows.length
+    const accepted: Waiting[] = []
+    let previous: ChainHead | undefined = rows[0] ?? head
+    for (const waiting of batch) {
+      const row = place(waiting, previous)
+      if (row === undefined) continue
+      previous = row
+      rows.push(row)
+      accepted.push(waiting)
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length === opened) return []
+    const moved = await insertEvents(db, rows, distinctGuards(accepted), signal)
+    if (moved.size > 0) {
+      // Those of other versions of the same attachment are asked to start over too, which costs them a round trip.
+      const hit = (waiting: Waiting) => waiting.guard !== undefined && moved.has(waiting.guard.attachmentId)
+      for (const waiting of accepted) if (hit(waiting)) waiting.resolve(false)
+      return accepted.filter((waiting) => !hit(waiting))
+    }
+    head = { chain: last.chain, seq: last.seq, hash: last.hash }
+    heads.note(head)
+    for (const waiting of accepted) waiting.resolve(true)
+    return []
   }
 
   function place(waiting: Waiting, previous: ChainHead | undefined): SealedEvent | undefined {

@@ -2,7 +2,7 @@ import { authenticateByCopy } from '../authenticate/authenticate.ts'
 import type { Caller, Workload } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
 import type { Outcome, Refusal } from '../refusal.ts'
-import { type Link, readAdmission } from '../store/admission.ts'
+import { type AdmissionQuery, type Link, readAdmission } from '../store/admission.ts'
 import type { ParsedTokenRequest } from './token-request.ts'
 
 /** Who asks, and what the one round trip found; or why the request ends here. */
@@ -56,6 +56,7 @@ export async function admit(
       subjectKey: request?.subjectKey ?? '',
       rejectedTokenId: request?.rejectedTokenId ?? '',
       validityBufferMs: request?.validityBufferMs ?? 0,
+      ...grantSought(request),
       now: context.now(),
     })
     if (admission.trustRevision === revision || proven.proof.type === 'access-token') {
@@ -68,4 +69,23 @@ export async function admit(
   return proven === undefined
     ? { outcome: 'anonymous', refusal }
     : { outcome: 'refused', caller: proven, refusal }
+}
+
+/** Whose grant would answer a request. */
+function grantSought(
+  request: ParsedTokenRequest | undefined,
+): Pick<AdmissionQuery, 'grantKind' | 'grantIssuer' | 'grantUserId' | 'grantInstallationId'> {
+  const grantInstallationId = request?.installationId ?? ''
+  switch (request?.subject.type) {
+    case 'user': {
+      const { id, issuer } = request.subject
+      return { grantKind: 'user', grantIssuer: issuer ?? '', grantUserId: id, grantInstallationId }
+    }
+    case 'app':
+      return { grantKind: 'installation', grantIssuer: '', grantUserId: '', grantInstallationId }
+    case 'jwt-bearer':
+    case 'token':
+    case undefined:
+      return { grantKind: '', grantIssuer: '', grantUserId: '', grantInstallationId: '' }
+  }
 }

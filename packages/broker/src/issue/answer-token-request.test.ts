@@ -1,7 +1,7 @@
 import { ProviderFault } from '@valetkey/connectors'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createRevocationWorker } from './revocation-worker.ts'
+import { createRevocationWork } from './revocation-work.ts'
 import { startTestBroker, type TestBroker } from './test-broker.ts'
 
 let broker: TestBroker
@@ -81,7 +81,7 @@ it('ends a lease that the ceiling cut short at the provider, when it is over', a
   const project = await broker.project({ maxTtlSeconds: 60 })
   const { body } = await project.ask()
   expect(body.expiresAt - broker.clock.now).toBe(60_000)
-  const worker = createRevocationWorker(broker.context, { everyMs: 3_600_000 })
+  const worker = createRevocationWork(broker.context, { everyMs: 3_600_000 })
   await worker.runOnce()
   expect(broker.provider.revoked).toEqual([])
   broker.clock.now += 60_000
@@ -104,7 +104,7 @@ it('ends what was issued under an attachment when it is removed', async () => {
   await project.ask()
   await broker.manage('DELETE', `${project.connectorPath}/projects/${project.name}`)
   expect((await project.ask()).body.error?.code).toBe('forbidden')
-  await createRevocationWorker(broker.context, { everyMs: 3_600_000 }).runOnce()
+  await createRevocationWork(broker.context, { everyMs: 3_600_000 }).runOnce()
   expect(broker.provider.revoked).toEqual(['provider-token-1'])
 })
 
@@ -217,6 +217,6 @@ it('ends a token whose access token was removed while it was minted', async () =
   }
   const answer = await project.askAs(String(made.token))
   expect([answer.status, answer.body.error?.code]).toEqual([409, 'conflict'])
-  await createRevocationWorker(broker.context, { everyMs: 3_600_000 }).runOnce()
+  await createRevocationWork(broker.context, { everyMs: 3_600_000 }).runOnce()
   expect(broker.provider.revoked).toEqual(['provider-token-1'])
 })

@@ -1,3 +1,4 @@
+import type { Driver, MintRequest } from '@valetkey/connectors'
 import type { TokenResponse } from '@valetkey/protocol'
 import { AuditUnavailable } from '../audit/trail.ts'
 import { authenticate } from '../authenticate/authenticate.ts'
@@ -5,9 +6,10 @@ import type { Workload } from '../authenticate/caller.ts'
 import { effectiveRequest } from '../authorize/effective-request.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
-import type { Link } from '../store/admission.ts'
+import type { Link, Unserved } from '../store/admission.ts'
 import { endToken } from '../store/issued-tokens.ts'
 import { admit } from './admit.ts'
+import { consentMissing, holdsToken, tokenOfGrant } from './grant-token.ts'
 import { ceilingOf, mintTokenOnce } from './mint-token.ts'
 import { openStored, respond, type ServableToken } from './stored-token.ts'
 import {
@@ -29,12 +31,28 @@ export interface IncomingTokenRequest {
   readonly body: Outcome<unknown>
 }
 
+/** Answers that are overtaken by revocations again and again are somebody's loop. */
+const maxAttempts = 4
+
 /** `POST /v1/connect/token/{connector}`: authenticate → authorize → issue → audit. */
 export async function answerTokenRequest(
   context: BrokerContext,
   incoming: IncomingTokenRequest,
 ): Promise<Outcome<TokenResponse>> {
   const parsed = incoming.body.ok ? parseTokenRequest(incoming.body.value) : incoming.body
+  for (let attempt = 1; ; attempt++) {
+    const answer = await answerOnce(context, incoming, parsed, attempt < maxAttempts)
+    // Something was revoked under the same attachment before this answer was recorded: it is decided anew.
+    if (answer !== 'overtaken') return answer
+  }
+}
+
+async function answerOnce(
+  context: BrokerContext,
+  incoming: IncomingTokenRequest,
+  parsed: Outcome<ParsedTokenRequest>,
+  again: boolean,
+): Promise<Outcome<TokenResponse> | 'overtaken'> {
   const admitted = await admit(context, incoming, parsed)
   if (admitted.outcome === 'anonymous') {
     context.audit.countAnonymous(admitted.refusal.reason)
@@ -44,43 +62,55 @@ export async function answerTokenRequest(
 
   const link = admitted.outcome === 'admitted' ? admitted.link : undefined
   const event = tokenEvent(incoming, admitted.caller, parsed, link)
-  const decided = await recordingFailure(context, event, async (): Promise<Outcome<ServableToken>> => {
+  const decided = await recordingFailure(context, event, async (): Promise<Outcome<ServedToken>> => {
     if (admitted.outcome === 'refused') return refuse(admitted.refusal)
     if (!parsed.ok) return parsed
     if (link === undefined) return refuse({ reason: 'connector_not_linked' })
     if ('stored' in link.found) {
-      return accept(openStored(context, admitted.caller, link.connector.id, parsed.value, link.found.stored))
+      const { caller } = admitted
+      const token = openStored(context, caller, link.connector.id, parsed.value, link.found.stored)
+      return accept({ token, served: 'stored' })
     }
-    return mintFor(context, { incoming, event, caller: admitted.caller, request: parsed.value, link })
+    const { caller } = admitted
+    return issueFor(context, { incoming, event, caller, request: parsed.value, link, unserved: link.found })
   })
-
-  if (!decided.ok) {
-    await context.audit.append(refusedEvent(event, decided.refusal))
-    context.metrics.tokenRequest(answerFor(decided.refusal).code, 'none')
-    return decided
+  const refuseRecorded = async (refusal: Refusal) => {
+    await context.audit.append(refusedEvent(event, refusal))
+    context.metrics.tokenRequest(answerFor(refusal).code, 'none')
+    return refuse(refusal)
   }
+
+  if (!decided.ok) return refuseRecorded(decided.refusal)
   if (link === undefined) throw new Error('A token without a connector')
-  const served = 'stored' in link.found ? 'stored' : 'minted'
-  // Nothing leaves before this event is committed.
-  await context.audit.append(issuedEvent(event, decided.value, served))
+  const { token, served } = decided.value
+  // Nothing leaves before this event is committed, and it commits before any revocation or not at all.
+  if (!(await context.audit.appendUnlessRevoked(issuedEvent(event, token, served), link.guard))) {
+    return again ? 'overtaken' : refuseRecorded({ reason: 'revoked_meanwhile' })
+  }
   context.metrics.tokenRequest('issued', served)
-  return accept(respond(link.connector, decided.value))
+  return accept(respond(link.connector, token))
 }
 
-/** Authorizes a request that no stored token answers, and has it minted. */
-async function mintFor(
-  context: BrokerContext,
-  input: {
-    readonly incoming: IncomingTokenRequest
-    readonly event: TokenEvent
-    readonly caller: Workload
-    readonly request: ParsedTokenRequest
-    readonly link: Link
-  },
-): Promise<Outcome<ServableToken>> {
-  const { incoming, event, caller, request, link } = input
-  if (!('attachment' in link.found)) throw new Error('Nothing to mint for')
-  const { attachment } = link.found
+/** A token, and whether a provider was called for it. */
+interface ServedToken {
+  readonly token: ServableToken
+  readonly served: 'stored' | 'minted'
+}
+
+/** A request that no stored token answers. */
+interface UnservedRequest {
+  readonly incoming: IncomingTokenRequest
+  readonly event: TokenEvent
+  readonly caller: Workload
+  readonly request: ParsedTokenRequest
+  readonly link: Link
+  readonly unserved: Unserved
+}
+
+/** Authorizes a request that no stored token answers, and has a grant or the provider answer it. */
+async function issueFor(context: BrokerContext, input: UnservedRequest): Promise<Outcome<ServedToken>> {
+  const { caller, request, link, unserved } = input
+  const { attachment, grant } = unserved
   const driver = context.findDriver(link.connector.service)
   if (driver === undefined) {
     const message = `This broker has no driver for ${link.connector.service}`
@@ -88,17 +118,63 @@ async function mintFor(
   }
   const effective = effectiveRequest(request, ceilingOf(attachment), driver, caller.environment)
   if (!effective.ok) return effective
+  if (request.subject.type === 'user' && driver.consent !== undefined && grant === undefined) {
+    return refuse(consentMissing)
+  }
+  const installation = grant?.row.kind === 'installation' ? grant.row.installation_id : undefined
+  if (grant !== undefined && (installation === undefined || holdsToken(context, grant.row))) {
+    return issueFromGrant(context, input, driver, effective.value, grant)
+  }
+  const chosen = installation === undefined ? {} : { installationId: installation }
+  return mintFor(context, input, driver, { ...effective.value, ...chosen })
+}
+
+async function issueFromGrant(
+  context: BrokerContext,
+  input: UnservedRequest,
+  driver: Driver,
+  effective: MintRequest,
+  grant: NonNullable<Unserved['grant']>,
+): Promise<Outcome<ServedToken>> {
+  let called = false
+  const token = await tokenOfGrant(context, {
+    driver,
+    grant,
+    request: input.request,
+    effective,
+    maxTtlSeconds: input.unserved.attachment.max_ttl_seconds,
+    beforeCall: async () => {
+      called = true
+      await context.audit.append(intendedEvent(input.event, effective))
+    },
+  })
+  if (!token.ok) return token
+  if (called && !(await stillProven(context, input.incoming.credential, input.caller))) {
+    return refuse({ reason: 'revoked_meanwhile' })
+  }
+  return accept({ token: token.value, served: called ? 'minted' : 'stored' })
+}
+
+async function mintFor(
+  context: BrokerContext,
+  input: UnservedRequest,
+  driver: Driver,
+  effective: MintRequest,
+): Promise<Outcome<ServedToken>> {
+  const { incoming, event, caller, request, link, unserved } = input
+  const { attachment } = unserved
   const place = { attachmentId: link.attachmentId, requestKey: request.key }
   if (request.rejectedTokenId !== undefined) {
     await endToken(context.db, { id: request.rejectedTokenId, ...place, now: context.now() })
   }
-  if (driver.behaviour.callsProvider) await context.audit.append(intendedEvent(event, effective.value))
-  const mint = { caller, link, attachment, request, effective: effective.value, driver }
-  const minted = await mintTokenOnce(context, mint)
-  if (!minted.ok || (await stillProven(context, incoming.credential, caller))) return minted
+  if (driver.behaviour.callsProvider) await context.audit.append(intendedEvent(event, effective))
+  const minted = await mintTokenOnce(context, { caller, link, attachment, request, effective, driver })
+  if (!minted.ok) return minted
+  if (await stillProven(context, incoming.credential, caller)) {
+    return accept({ token: minted.value, served: 'minted' })
+  }
   await endToken(context.db, { id: minted.value.id, ...place, now: context.now() })
-  const refusal: Refusal = { reason: 'revoked_meanwhile' }
-  return refuse(refusal)
+  return refuse({ reason: 'revoked_meanwhile' })
 }
 
 /** Minting takes a call to a provider: the rule or access token that admitted the caller may be gone by now. */

@@ -14,7 +14,7 @@ import { newId } from '../store/ids.ts'
 import { recordForRevocation, recordToken } from '../store/issued-tokens.ts'
 import type { AttachmentRow, IssuedTokenFacts, NewIssuedToken } from '../store/schema.ts'
 import { openSettings } from './connector-settings.ts'
-import { callProvider, endAtProvider } from './provider-call.ts'
+import { callProvider, type EndingOutcome, endAtProvider } from './provider-call.ts'
 import type { ServableToken } from './stored-token.ts'
 import type { ParsedTokenRequest } from './token-request.ts'
 
@@ -132,7 +132,7 @@ async function keep(
   context: BrokerContext,
   row: NewIssuedToken,
   epoch: number,
-  end: () => Promise<'revoked' | 'unsupported' | 'failed'>,
+  end: () => Promise<EndingOutcome>,
 ): Promise<boolean> {
   let kept: boolean
   try {
@@ -151,7 +151,12 @@ export function leaseEnd(providerEnd: number | null, maxTtlSeconds: number | nul
   return maxTtlSeconds === null ? end : Math.min(end, now + maxTtlSeconds * 1000)
 }
 
-function factsOf(context: BrokerContext, effective: MintRequest, minted: MintedToken): IssuedTokenFacts {
+/** What is kept and told of a token besides the secret itself. */
+export function factsOf(
+  context: Pick<BrokerContext, 'keyRing'>,
+  effective: MintRequest,
+  minted: MintedToken,
+): IssuedTokenFacts {
   const requested: Authority = {
     scopes: effective.scopes,
     resources: effective.resources,

@@ -14,13 +14,16 @@ import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
 /** One call to a provider: connecting, waiting, reading. */
 const providerTimeoutMs = 10_000
 
+/** What came of ending something at its provider. `unsupported`: there is no call for it, or nothing left to end. */
+export type EndingOutcome = 'revoked' | 'unsupported' | 'failed'
+
 /** Ends one token at its provider; `unsupported` where it has no call for that. Never throws. */
 export async function endAtProvider(
   context: BrokerContext,
   driver: Driver,
   settings: ConnectorSettings,
   token: string,
-): Promise<'revoked' | 'unsupported' | 'failed'> {
+): Promise<EndingOutcome> {
   if (driver.revokeToken === undefined) return 'unsupported'
   try {
     await driver.revokeToken(settings, token, providerAccess(context))
@@ -88,7 +91,8 @@ export function refusalOfFault(driver: Driver, error: unknown): Refusal {
   throw error
 }
 
-function refusalOf(refusal: MintRefusal): Refusal {
+/** A definite no of a driver as a refusal of ours. */
+export function refusalOf(refusal: MintRefusal): Refusal {
   switch (refusal.reason) {
     case 'no_credential':
       return { reason: 'credential_absent', message: refusal.message }

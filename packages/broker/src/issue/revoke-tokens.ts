@@ -7,16 +7,14 @@ import type { BrokerContext } from '../context.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { open } from '../secrets/seal.ts'
 import { issuedTokenContext } from '../secrets/sealed-columns.ts'
-import { readAdmission } from '../store/admission.ts'
+import { noToken, readAdmission } from '../store/admission.ts'
 import { findConnector, findConnectorEvenRemoved } from '../store/connectors.ts'
-import {
-  type EndedToken,
-  endConnectorTokens,
-  endSubjectTokens,
-  finishRevocation,
-} from '../store/issued-tokens.ts'
+import { noteGrantEnding } from '../store/grant-ending.ts'
+import { type EndedToken, finishRevocation } from '../store/issued-tokens.ts'
+import { type Ended, revokeConnector, revokeSubject } from '../store/revocation.ts'
 import { openSettings } from './connector-settings.ts'
-import { endAtProvider } from './provider-call.ts'
+import { endGrantAtProvider } from './end-grant.ts'
+import { type EndingOutcome, endAtProvider } from './provider-call.ts'
 import { type ParsedRevokeRequest, parseRevokeRequest } from './token-request.ts'
 
 /** How long this process keeps a token to itself while it ends it; afterwards the background worker takes over. */
@@ -28,8 +26,8 @@ const concurrency = 8
 /**
  * `DELETE /v1/connect/connectors/{connector}/tokens`.
  *
- * A workload ends what its own attachment was issued for a subject, never anyone else's, never the installation or
- * the stored credential. An operator may end everything.
+ * A workload ends what its own attachment was issued for a subject and the user's grant, never anyone else's, never the
+ * app's installation or the stored credential. An operator may end everything.
  */
 export async function answerRevokeRequest(
   context: BrokerContext,
@@ -65,9 +63,9 @@ export async function answerRevokeRequest(
   await context.audit.append({
     ...about,
     kind: 'management_intended',
-    details: { connector, subject: request.value.subjectType ?? 'all' },
+    details: { connector, subject: request.value.subject?.type ?? 'all' },
   })
-  const ended = await endTokens(context, caller.value, incoming.connector, request.value)
+  const ended = await endHoldings(context, caller.value, incoming.connector, request.value)
   if (!ended.ok) return refuseAudited(ended.refusal)
 
   const answer = await endEachAtProvider(context, ended.value)
@@ -79,77 +77,92 @@ export async function answerRevokeRequest(
       : {}),
     details: {
       connector,
-      tokens: ended.value.map((token) => token.id),
+      tokens: ended.value.tokens.map((token) => token.id),
+      grants: ended.value.grants.map((grant) => grant.id),
       ...answer,
     },
   })
   return accept(answer)
 }
 
-async function endTokens(
+async function endHoldings(
   context: BrokerContext,
   caller: Caller,
   connector: string,
   request: ParsedRevokeRequest,
-): Promise<Outcome<readonly EndedToken[]>> {
-  const now = context.now()
-  const { subjectKey, installationId } = request
+): Promise<Outcome<Ended>> {
+  const moments = { now: context.now(), claimMs: revocationClaimMs }
+  const { subject, subjectKey, installationId } = request
+  const user = subject?.type === 'user' ? { id: subject.id, issuer: subject.issuer ?? '' } : undefined
   if (caller.kind === 'operator') {
     const manager = requireRole(caller, 'manager')
     if (!manager.ok) return manager
     const row = await findConnector(context.db, connector)
     if (row === undefined) return refuse({ reason: 'not_found', what: 'such connector' })
-    const claimMs = revocationClaimMs
-    return accept(
-      await endConnectorTokens(context.db, { connectorId: row.id, subjectKey, installationId, now, claimMs }),
-    )
+    const which = {
+      connectorId: row.id,
+      subjectKey,
+      // Subjects without grants of their own have none to end.
+      withGrants: subject === undefined || subject.type === 'app' || user !== undefined,
+      ...(subject?.type === 'app' ? { kind: 'installation' as const } : {}),
+      ...(user === undefined ? {} : { kind: 'user' as const, issuer: user.issuer, userId: user.id }),
+      ...(installationId === undefined ? {} : { installationId }),
+    }
+    return accept(await revokeConnector(context.db, which, moments))
   }
   const { link } = await readAdmission(context.db, {
+    ...noToken,
     projectId: caller.projectId,
     environment: caller.environment,
     connector,
-    requestKey: '',
-    subjectKey: subjectKey ?? '',
-    rejectedTokenId: '',
-    validityBufferMs: 0,
-    now,
+    now: moments.now,
   })
   if (link === undefined) return refuse({ reason: 'connector_not_linked' })
   if (subjectKey === undefined) return refuse({ reason: 'operator_needed' })
-  const attachmentId = link.attachmentId
-  const claimMs = revocationClaimMs
-  return accept(
-    await endSubjectTokens(context.db, { attachmentId, subjectKey, installationId, now, claimMs }),
-  )
+  const { attachmentId } = link
+  const connectorId = link.connector.id
+  const of = {
+    connectorId,
+    attachmentId,
+    subjectKey,
+    installationId,
+    ...(user === undefined ? {} : { user }),
+  }
+  return accept(await revokeSubject(context.db, of, moments))
 }
 
-/** Ends tokens at their provider, a few at a time, and says what came of it. What failed is retried in the background. */
-export async function endEachAtProvider(
-  context: BrokerContext,
-  tokens: readonly EndedToken[],
-): Promise<RevokeTokensResponse> {
+/** Ends what was revoked at its provider, a few at a time, and says what came of it. What failed is retried in the background. */
+export async function endEachAtProvider(context: BrokerContext, ended: Ended): Promise<RevokeTokensResponse> {
   const counts = { providerRevoked: 0, providerSkipped: 0, providerFailed: 0 }
+  const count = (outcome: EndingOutcome) => {
+    if (outcome === 'revoked') counts.providerRevoked++
+    else if (outcome === 'unsupported') counts.providerSkipped++
+    else counts.providerFailed++
+  }
   const finished: string[] = []
-  const queue = [...tokens]
-  const worker = async () => {
-    for (let token = queue.pop(); token !== undefined; token = queue.pop()) {
+  const queue = [
+    ...ended.tokens.map((token) => async () => {
       const outcome = await endOneAtProvider(context, token)
-      if (outcome === 'revoked') counts.providerRevoked++
-      else if (outcome === 'unsupported') counts.providerSkipped++
-      else counts.providerFailed++
       if (outcome !== 'failed') finished.push(token.id)
-    }
+      count(outcome)
+    }),
+    ...ended.grants.map((grant) => async () => {
+      const outcome = await endGrantAtProvider(context, grant)
+      await noteGrantEnding(context.db, grant.id, outcome, outcome === 'failed' ? context.now() : null)
+      count(outcome)
+    }),
+  ]
+  const worker = async () => {
+    for (let work = queue.pop(); work !== undefined; work = queue.pop()) await work()
   }
   await Promise.all(Array.from({ length: concurrency }, worker))
   await finishRevocation(context.db, finished)
-  return { tokensFound: tokens.length, deleted: tokens.length, ...counts }
+  const found = ended.tokens.length + ended.grants.length
+  return { tokensFound: found, deleted: found, ...counts }
 }
 
 /** Ends one token at its provider. `unsupported` where there is nothing to call, or nothing left to end. */
-export async function endOneAtProvider(
-  context: BrokerContext,
-  token: EndedToken,
-): Promise<'revoked' | 'unsupported' | 'failed'> {
+export async function endOneAtProvider(context: BrokerContext, token: EndedToken): Promise<EndingOutcome> {
   if (token.provider_expires_at === null || token.provider_expires_at <= context.now()) return 'unsupported'
   const connector = await findConnectorEvenRemoved(context.db, token.connector_id)
   const driver = connector === undefined ? undefined : context.findDriver(connector.service)

@@ -1,5 +1,5 @@
 // A broker in memory with a provider of the test's own; not part of the package.
-import type { Driver, MintedToken, MintRefusal, MintRequest } from '@valetkey/connectors'
+import type { ConsentDriver, Driver, MintedToken, MintRefusal, MintRequest } from '@valetkey/connectors'
 import type { TokenResponse } from '@valetkey/protocol'
 import type { BrokerContext } from '../context.ts'
 import { assembleBroker } from '../create-broker.ts'
@@ -110,15 +110,18 @@ export interface TestProject {
 const url = 'http://127.0.0.1:4570'
 
 /** Starts one. It takes seconds: share it among the tests of a file. */
-export async function startTestBroker(): Promise<TestBroker> {
+export async function startTestBroker(
+  options: { readonly consent?: (now: () => number) => ConsentDriver } = {},
+): Promise<TestBroker> {
   const clock = { now: Date.now() }
   const provider = createProvider(() => clock.now)
+  const consent = options.consent?.(() => clock.now)
   const { broker, context: current } = assembleBroker({
     publicUrl: url,
     database: 'memory',
     keys: generateKey(clock.now).text,
     development: true,
-    drivers: [provider.driver],
+    drivers: [consent === undefined ? provider.driver : { ...provider.driver, consent }],
     now: () => clock.now,
     revocationEveryMs: 3_600_000,
   })

@@ -1,4 +1,4 @@
-import type { AuthorizationDetail, Subject, SubjectType } from '@valetkey/protocol'
+import type { AuthorizationDetail, Subject } from '@valetkey/protocol'
 import canonicalize from 'canonicalize'
 import { z } from 'zod'
 import { digestOf } from '../digest.ts'
@@ -88,7 +88,7 @@ export function parseTokenRequest(body: unknown): Outcome<ParsedTokenRequest> {
 
 /** What `DELETE …/tokens` names; without a subject it means everything. */
 export interface ParsedRevokeRequest {
-  readonly subjectType: SubjectType | undefined
+  readonly subject: Subject | undefined
   readonly subjectKey: string | undefined
   readonly installationId: string | undefined
 }
@@ -100,7 +100,7 @@ export function parseRevokeRequest(body: unknown): Outcome<ParsedRevokeRequest> 
     return refuse({ reason: 'request_invalid', message: describeIssue(parsed.error, 'the request') })
   const { data } = parsed
   return accept({
-    subjectType: data.subject?.type,
+    subject: data.subject as Subject | undefined,
     subjectKey: data.subject === undefined ? undefined : subjectKeyOf(data.subject as Subject),
     installationId: data.installationId,
   })

@@ -1,7 +1,9 @@
+import type { GrantKind } from '@valetkey/connectors'
 import { type Kysely, sql } from 'kysely'
+import type { AuditGuard } from '../audit/trail.ts'
 import { compiledQuery } from './compiled-query.ts'
 import { referenceColumn } from './connectors.ts'
-import type { AttachmentRow, IssuedTokenRow, Schema } from './schema.ts'
+import type { AttachmentRow, GrantRow, IssuedTokenRow, Schema } from './schema.ts'
 
 /** What one round trip tells about a token request. */
 export interface Admission {
@@ -22,10 +24,19 @@ export interface Link {
     readonly version: number
   }
   readonly attachmentId: string
+  /** What the answer depends on, and must still hold when its event commits. */
+  readonly guard: AuditGuard
   /** How often tokens of this subject were ended; see {@link recordToken}. */
   readonly epoch: number
-  /** The newest token that answers the same request and still has enough life; or what is needed to mint one. */
-  readonly found: { readonly stored: StoredTokenRow } | { readonly attachment: AttachmentRow }
+  /** The newest token that answers the same request and still has enough life; or what is needed to make one. */
+  readonly found: { readonly stored: StoredTokenRow } | Unserved
+}
+
+/** What a request needs that no stored token answers. */
+export interface Unserved {
+  readonly attachment: AttachmentRow
+  /** The grant of the subject, and the connector's configuration, which says how to hand its token out. */
+  readonly grant?: { readonly row: GrantRow; readonly configuration: Readonly<Record<string, unknown>> }
 }
 
 /** As much of a stored token as serving it takes. */
@@ -44,7 +55,35 @@ export interface AdmissionQuery {
   /** A token that must not be served again; empty for none. */
   readonly rejectedTokenId: string
   readonly validityBufferMs: number
+  /** Whose grant would answer; an empty kind for none. */
+  readonly grantKind: GrantKind | ''
+  readonly grantIssuer: string
+  readonly grantUserId: string
+  /** Empty for the default one. */
+  readonly grantInstallationId: string
   readonly now: number
+}
+
+/** For a look at connector and attachment alone. */
+export const noToken: Pick<
+  AdmissionQuery,
+  | 'requestKey'
+  | 'subjectKey'
+  | 'rejectedTokenId'
+  | 'validityBufferMs'
+  | 'grantKind'
+  | 'grantIssuer'
+  | 'grantUserId'
+  | 'grantInstallationId'
+> = {
+  requestKey: '',
+  subjectKey: '',
+  rejectedTokenId: '',
+  validityBufferMs: 0,
+  grantKind: '',
+  grantIssuer: '',
+  grantUserId: '',
+  grantInstallationId: '',
 }
 
 /** One compiled statement for each way of naming a connector. */
@@ -86,6 +125,29 @@ function admissionQuery(column: 'id' | 'uid') {
             .as('s'),
         (join) => join.onTrue(),
       )
+      .leftJoinLateral(
+        (expression) =>
+          expression
+            .selectFrom('grants as o')
+            .selectAll('o')
+            .where('s.id', 'is', null)
+            .whereRef('o.connector_id', '=', 'a.connector_id')
+            .whereRef('o.owner', '=', 'a.owner')
+            .where('o.kind', '=', values.grantKind as GrantKind)
+            .where('o.issuer', '=', values.grantIssuer)
+            .where('o.user_id', '=', values.grantUserId)
+            .where('o.state', '<>', 'ended')
+            .where(
+              // Without a name the default one, or the only one: never the first of several.
+              sql<boolean>`case when ${values.grantInstallationId}::text <> '' then o.installation_id = ${values.grantInstallationId}::text
+                else o.is_default or not exists (
+                  select from grants n where n.connector_id = o.connector_id and n.owner = o.owner and n.kind = o.kind
+                    and n.issuer = o.issuer and n.user_id = o.user_id and n.state <> 'ended' and n.id <> o.id) end`,
+            )
+            .limit(1)
+            .as('g'),
+        (join) => join.onTrue(),
+      )
       .select([
         'revisions.value as trust_revision',
         'c.id as connector_id',
@@ -97,6 +159,12 @@ function admissionQuery(column: 'id' | 'uid') {
         'a.id as attachment_id',
         // Only a request that must be minted for needs the ceiling.
         sql<AttachmentRow | null>`case when s.id is null then to_jsonb(a) end`.as('attachment'),
+        sql<GrantRow | null>`case when g.id is not null then to_jsonb(g) end`.as('grant'),
+        sql<Readonly<Record<string, unknown>> | null>`case when g.id is not null then c.configuration end`.as(
+          'configuration',
+        ),
+        'a.version as attachment_version',
+        'a.revocations',
         'e.epoch',
         's.id as stored_id',
         's.token as stored_token',
@@ -132,6 +200,7 @@ export async function readAdmission(db: Kysely<Schema>, input: AdmissionQuery): 
         version: row.connector_version ?? 0,
       },
       attachmentId,
+      guard: { attachmentId, version: row.attachment_version ?? 0, revocations: row.revocations ?? 0 },
       epoch: row.epoch ?? 0,
       found: foundIn(row),
     },
@@ -140,6 +209,8 @@ export async function readAdmission(db: Kysely<Schema>, input: AdmissionQuery): 
 
 function foundIn(row: {
   readonly attachment: AttachmentRow | null
+  readonly grant: GrantRow | null
+  readonly configuration: Readonly<Record<string, unknown>> | null
   readonly stored_id: string | null
   readonly stored_token: string | null
   readonly stored_facts: StoredTokenRow['facts'] | null
@@ -147,7 +218,12 @@ function foundIn(row: {
   readonly stored_installation_id: string | null
   readonly stored_issued_at: number | null
 }): Link['found'] {
-  if (row.attachment !== null) return { attachment: row.attachment }
+  if (row.attachment !== null) {
+    const { attachment, grant, configuration } = row
+    return grant === null || configuration === null
+      ? { attachment }
+      : { attachment, grant: { row: grant, configuration } }
+  }
   if (row.stored_id === null || row.stored_token === null || row.stored_facts === null) {
     throw new Error('Neither a stored token nor an attachment was read')
   }

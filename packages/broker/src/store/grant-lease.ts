@@ -118,9 +118,13 @@ export async function markConsentNeeded(
   return updated.numUpdatedRows === 1n
 }
 
-/** Notes that a grant's present token was asked for: grants in use are refreshed ahead of their end. */
-export async function noteUse(db: Kysely<Schema>, id: string, now: number): Promise<void> {
-  await db.updateTable('grants').set({ last_used_at: now }).where('id', '=', id).execute()
+/** Notes that grants' present tokens were asked for: grants in use are refreshed ahead of their end. */
+export async function noteUse(db: Kysely<Schema>, ids: readonly string[], now: number): Promise<void> {
+  await db
+    .updateTable('grants')
+    .set({ last_used_at: now })
+    .where('id', 'in', [...ids])
+    .execute()
 }
 
 /** Grants in use whose access token ends before `before`, those that end first. */
@@ -134,7 +138,7 @@ export function findDueForRefresh(
     .where('state', '=', 'active')
     .where('refreshable', '=', true)
     .where('access_expires_at', '<=', input.before)
-    .whereRef('last_used_at', '>=', 'obtained_at')
+    .whereRef('last_used_at', '>', 'obtained_at')
     .where((expression) =>
       expression.or([expression('lease_until', 'is', null), expression('lease_until', '<=', clock)]),
     )

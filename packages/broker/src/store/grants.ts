@@ -1,5 +1,6 @@
 import type { GrantIdentity, GrantKind } from '@valetkey/connectors'
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { lockAttachments } from './grant-ending.ts'
 import { newId } from './ids.ts'
 import type { AttachmentRow, GrantRow, Schema } from './schema.ts'
 
@@ -45,7 +46,7 @@ export async function keepGrant(
   if (attachment?.owner !== key.owner || attachment.connector_id !== key.connectorId) return undefined
   const others = await transaction
     .selectFrom('grants')
-    .select(['id', 'installation_id', 'project_id', 'environment', 'credential_version'])
+    .select(['id', 'installation_id', 'project_id', 'environment', 'credential_version', 'is_default'])
     .where('connector_id', '=', key.connectorId)
     .where('owner', '=', key.owner)
     .where('kind', '=', key.kind)
@@ -98,7 +99,7 @@ export async function keepGrant(
       issuer: key.issuer,
       user_id: key.userId,
       installation_id: key.installationId,
-      is_default: others.length === 0,
+      is_default: !others.some((other) => other.is_default),
       credential: grant.seal(place),
       last_used_at: null,
       lease_holder: null,
@@ -149,9 +150,9 @@ export async function makeDefault(db: Kysely<Schema>, connectorId: string, id: s
       .where('id', '=', id)
       .where('connector_id', '=', connectorId)
       .where('state', '<>', 'ended')
-      .forUpdate()
       .executeTakeFirst()
     if (grant === undefined) return false
+    await lockAttachments(transaction, { connectorId, owner: grant.owner })
     await transaction
       .updateTable('grants')
       .set({ is_default: sql<boolean>`id = ${id}` })
@@ -161,6 +162,13 @@ export async function makeDefault(db: Kysely<Schema>, connectorId: string, id: s
       .where('issuer', '=', grant.issuer)
       .where('user_id', '=', grant.user_id)
       .where('state', '<>', 'ended')
+      .execute()
+    // What was minted for the default before is not served for the new one.
+    await transaction
+      .updateTable('attachments')
+      .set({ version: sql<number>`version + 1` })
+      .where('connector_id', '=', grant.connector_id)
+      .where('owner', '=', grant.owner)
       .execute()
     return true
   })

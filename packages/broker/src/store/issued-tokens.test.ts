@@ -2,17 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLog } from '../log.ts'
 import { attach, detach, noConsentRules } from './attachments.ts'
 import { findConnector, findConnectorEvenRemoved, removeConnector, updateConnector } from './connectors.ts'
-import {
-  claimRevocations,
-  endConnectorTokens,
-  endSubjectTokens,
-  endToken,
-  finishRevocation,
-  purge,
-  recordToken,
-} from './issued-tokens.ts'
+import { claimRevocations, endToken, finishRevocation, purge, recordToken } from './issued-tokens.ts'
 import { migrate } from './migrate.ts'
 import { type OpenDatabase, openEmbedded, openPostgres } from './open-database.ts'
+import { revokeConnector, revokeSubject } from './revocation.ts'
 import { startTestPostgres, type TestPostgres } from './test-postgres.ts'
 import { makeWorld, noCeiling, now, type World } from './test-world.ts'
 
@@ -29,6 +22,8 @@ afterAll(async () => {
   for (const database of Object.values(databases)) await database.close()
   await server.stop()
 })
+
+const moments = { now, claimMs: 1_000 }
 
 function dbOf(engine: string) {
   const database = databases[engine]
@@ -123,21 +118,23 @@ describe.each(['pglite', 'postgres'])('on %s', (engine) => {
     expect(await recordToken(db, removed.token(), { epoch: 0 })).toBe(false)
 
     const revoked = await makeWorld(db)
-    const end = { attachmentId: revoked.attachment.id, installationId: undefined, now, claimMs: 1_000 }
-    await endSubjectTokens(db, { ...end, subjectKey: 'subject' })
+    const of = {
+      connectorId: revoked.connectorId,
+      attachmentId: revoked.attachment.id,
+      installationId: undefined,
+    }
+    await revokeSubject(db, { ...of, subjectKey: 'subject' }, moments)
     expect(await recordToken(db, revoked.token(), { epoch: 0 })).toBe(false)
     expect(await recordToken(db, revoked.token({ subject_key: 'someone else' }), { epoch: 0 })).toBe(true)
     expect((await revoked.ask()).link?.epoch).toBe(1)
     expect(await recordToken(db, revoked.token(), { epoch: 1 })).toBe(true)
 
     const all = await makeWorld(db)
-    await endConnectorTokens(db, {
-      connectorId: all.connectorId,
-      subjectKey: undefined,
-      installationId: undefined,
-      now,
-      claimMs: 1,
-    })
+    await revokeConnector(
+      db,
+      { connectorId: all.connectorId, subjectKey: undefined, withGrants: true },
+      moments,
+    )
     expect(await recordToken(db, all.token(), { epoch: 0 })).toBe(false)
   })
 
@@ -150,13 +147,13 @@ describe.each(['pglite', 'postgres'])('on %s', (engine) => {
     const others = world.token({ subject_key: 'other', request_key: 'third' })
     for (const token of [mine, elsewhere, others]) await recordToken(db, token, { epoch: 0 })
     await recordToken(db, stranger.token(), { epoch: 0 })
-    const end = { attachmentId: world.attachment.id, subjectKey: 'subject', now, claimMs: 1_000 }
-    expect((await endSubjectTokens(db, { ...end, installationId: 'T1' })).map(({ id }) => id)).toEqual([
-      mine.id,
-    ])
-    expect((await endSubjectTokens(db, { ...end, installationId: undefined })).map(({ id }) => id)).toEqual([
-      elsewhere.id,
-    ])
+    const { connectorId, attachment } = world
+    const end = async (installationId: string | undefined) => {
+      const of = { connectorId, attachmentId: attachment.id, subjectKey: 'subject', installationId }
+      return (await revokeSubject(db, of, moments)).tokens.map(({ id }) => id)
+    }
+    expect(await end('T1')).toEqual([mine.id])
+    expect(await end(undefined)).toEqual([elsewhere.id])
     expect(await storedId(world, { requestKey: 'third' })).toBe(others.id)
     expect(await storedId(stranger)).toBeDefined()
   })
@@ -224,16 +221,19 @@ it('S40 lets no token slip between a revocation and a recording that run at the 
     const token = world.token()
     const [kept, ended] = await Promise.all([
       recordToken(db, token, { epoch: 0 }),
-      endSubjectTokens(db, {
-        attachmentId: world.attachment.id,
-        subjectKey: 'subject',
-        installationId: undefined,
-        now,
-        claimMs: 1_000,
-      }),
+      revokeSubject(
+        db,
+        {
+          connectorId: world.connectorId,
+          attachmentId: world.attachment.id,
+          subjectKey: 'subject',
+          installationId: undefined,
+        },
+        moments,
+      ),
     ])
     // Either it was refused, or the revocation ended it: it is never still served.
     expect(await storedId(world)).toBeUndefined()
-    expect(ended.length).toBe(kept ? 1 : 0)
+    expect(ended.tokens.length).toBe(kept ? 1 : 0)
   }
 })

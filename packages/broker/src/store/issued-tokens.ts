@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import type { IssuedTokenRow, NewIssuedToken, Schema } from './schema.ts'
 import { revokeUnlessOver } from './token-ending.ts'
 
@@ -102,12 +102,13 @@ const endedColumns = [
 ] as const
 
 /**
- * Ends the tokens of one subject under one attachment and returns them.
+ * Ends the tokens of one subject under one attachment and returns them. Runs in the caller's transaction, after
+ * `lockAttachments`.
  *
  * Raises the subject's epoch under the attachment's lock, so that a token being minted at this moment is not kept.
  */
 export async function endSubjectTokens(
-  db: Kysely<Schema>,
+  transaction: Transaction<Schema>,
   input: {
     readonly attachmentId: string
     readonly subjectKey: string
@@ -116,38 +117,31 @@ export async function endSubjectTokens(
     readonly claimMs: number
   },
 ): Promise<readonly EndedToken[]> {
-  return db.transaction().execute(async (transaction) => {
-    const attachment = await transaction
-      .selectFrom('attachments')
-      .select('id')
-      .where('id', '=', input.attachmentId)
-      .forUpdate()
-      .executeTakeFirst()
-    if (attachment === undefined) return []
-    await transaction
-      .insertInto('subject_epochs')
-      .values({ attachment_id: input.attachmentId, subject_key: input.subjectKey, epoch: 1 })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['attachment_id', 'subject_key'])
-          .doUpdateSet({ epoch: sql`subject_epochs.epoch + 1` }),
-      )
-      .execute()
-    let update = transaction
-      .updateTable('issued_tokens')
-      .set({ ended_at: input.now, revoke_at: claimUnlessOver(input.now, input.claimMs) })
-      .where('attachment_id', '=', input.attachmentId)
-      .where('subject_key', '=', input.subjectKey)
-      .where('ended_at', 'is', null)
-    if (input.installationId !== undefined)
-      update = update.where('installation_id', '=', input.installationId)
-    return update.returning(endedColumns).execute()
-  })
+  await transaction
+    .insertInto('subject_epochs')
+    .values({ attachment_id: input.attachmentId, subject_key: input.subjectKey, epoch: 1 })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['attachment_id', 'subject_key'])
+        .doUpdateSet({ epoch: sql`subject_epochs.epoch + 1` }),
+    )
+    .execute()
+  let update = transaction
+    .updateTable('issued_tokens')
+    .set({ ended_at: input.now, revoke_at: claimUnlessOver(input.now, input.claimMs) })
+    .where('attachment_id', '=', input.attachmentId)
+    .where('subject_key', '=', input.subjectKey)
+    .where('ended_at', 'is', null)
+  if (input.installationId !== undefined) update = update.where('installation_id', '=', input.installationId)
+  return update.returning(endedColumns).execute()
 }
 
-/** Ends everything that was issued from a connector, whoever asked, and returns it. For operators. */
+/**
+ * Ends everything that was issued from a connector, whoever asked, and returns it. For operators. Runs in the caller's
+ * transaction, after `lockAttachments`.
+ */
 export async function endConnectorTokens(
-  db: Kysely<Schema>,
+  transaction: Transaction<Schema>,
   input: {
     readonly connectorId: string
     readonly subjectKey: string | undefined
@@ -156,23 +150,20 @@ export async function endConnectorTokens(
     readonly claimMs: number
   },
 ): Promise<readonly EndedToken[]> {
-  return db.transaction().execute(async (transaction) => {
-    // Ending by a new version of every attachment is what stops a token that is being minted right now.
-    await transaction
-      .updateTable('attachments')
-      .set({ version: sql`version + 1` })
-      .where('connector_id', '=', input.connectorId)
-      .execute()
-    let update = transaction
-      .updateTable('issued_tokens')
-      .set({ ended_at: input.now, revoke_at: claimUnlessOver(input.now, input.claimMs) })
-      .where('connector_id', '=', input.connectorId)
-      .where('ended_at', 'is', null)
-    if (input.subjectKey !== undefined) update = update.where('subject_key', '=', input.subjectKey)
-    if (input.installationId !== undefined)
-      update = update.where('installation_id', '=', input.installationId)
-    return update.returning(endedColumns).execute()
-  })
+  // Ending by a new version of every attachment is what stops a token that is being minted right now.
+  await transaction
+    .updateTable('attachments')
+    .set({ version: sql`version + 1` })
+    .where('connector_id', '=', input.connectorId)
+    .execute()
+  let update = transaction
+    .updateTable('issued_tokens')
+    .set({ ended_at: input.now, revoke_at: claimUnlessOver(input.now, input.claimMs) })
+    .where('connector_id', '=', input.connectorId)
+    .where('ended_at', 'is', null)
+  if (input.subjectKey !== undefined) update = update.where('subject_key', '=', input.subjectKey)
+  if (input.installationId !== undefined) update = update.where('installation_id', '=', input.installationId)
+  return update.returning(endedColumns).execute()
 }
 
 /**
@@ -256,6 +247,17 @@ export async function purge(db: Kysely<Schema>, now: number): Promise<void> {
             .selectFrom('issued_tokens')
             .select('issued_tokens.id')
             .whereRef('issued_tokens.connector_id', '=', 'connectors.id'),
+        ),
+      ),
+    )
+    .where((expression) =>
+      expression.not(
+        expression.exists(
+          expression
+            .selectFrom('grants')
+            .select('grants.id')
+            .whereRef('grants.connector_id', '=', 'connectors.id')
+            .where('grants.revoke_at', 'is not', null),
         ),
       ),
     )

@@ -1,6 +1,6 @@
 // A project, a connector and an attachment for the tests of this folder; not part of the package.
 import type { Kysely } from 'kysely'
-import { type AdmissionQuery, readAdmission } from './admission.ts'
+import { type AdmissionQuery, noToken, readAdmission } from './admission.ts'
 import { attach, type Ceiling, listAttachments, noConsentRules } from './attachments.ts'
 import { createConnector } from './connectors.ts'
 import { newId } from './ids.ts'
@@ -69,12 +69,12 @@ export async function makeWorld(db: Kysely<Schema>, ceiling: Ceiling = noCeiling
     attachment,
     ask: (more) =>
       readAdmission(db, {
+        ...noToken,
         projectId: project.id,
         environment: 'production',
         connector: connector.uid,
         requestKey: 'request',
         subjectKey: 'subject',
-        rejectedTokenId: '',
         validityBufferMs: 30_000,
         now,
         ...more,

@@ -1,0 +1,88 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { newId } from './ids.ts'
+import type { Schema, WebhookDeliveryRow } from './schema.ts'
+
+/** Queues what a webhook is to be told. Runs in the transaction of what it tells. */
+export async function queueDelivery(
+  transaction: Transaction<Schema>,
+  delivery: {
+    readonly requestId: string
+    readonly url: string
+    readonly body: string
+    readonly now: number
+  },
+): Promise<void> {
+  await transaction
+    .insertInto('webhook_deliveries')
+    .values({
+      id: newId('whd'),
+      request_id: delivery.requestId,
+      url: delivery.url,
+      body: delivery.body,
+      next_at: delivery.now,
+      created_at: delivery.now,
+    })
+    .execute()
+}
+
+/** A delivery and what its attestation names. */
+export type DueDelivery = WebhookDeliveryRow & {
+  readonly project_id: string
+  readonly project_name: string
+  readonly environment: string
+  readonly connector_id: string
+  readonly connector_uid: string
+}
+
+/**
+ * Takes a few deliveries that are due; each is claimed by one replica. Of one request only the oldest: a webhook must
+ * not hear of the end before it hears of what came before.
+ */
+export async function claimDeliveries(
+  db: Kysely<Schema>,
+  input: { readonly now: number; readonly claimMs: number; readonly limit: number },
+): Promise<DueDelivery[]> {
+  const claimed = await db
+    .updateTable('webhook_deliveries')
+    .set({ next_at: input.now + input.claimMs, attempts: sql<number>`attempts + 1` })
+    .where('id', 'in', (expression) =>
+      expression
+        .selectFrom('webhook_deliveries as d')
+        .select('d.id')
+        .where('d.next_at', '<=', input.now)
+        .where(
+          sql<boolean>`not exists (select from webhook_deliveries o
+            where o.request_id = d.request_id and (o.created_at, o.id) < (d.created_at, d.id))`,
+        )
+        .orderBy('d.next_at')
+        .limit(input.limit)
+        .forUpdate()
+        .skipLocked(),
+    )
+    .returning('id')
+    .execute()
+  if (claimed.length === 0) return []
+  return db
+    .selectFrom('webhook_deliveries as d')
+    .innerJoin('consent_requests as r', 'r.id', 'd.request_id')
+    .innerJoin('connectors as c', 'c.id', 'r.connector_id')
+    .leftJoin('projects as p', 'p.id', 'r.project_id')
+    .selectAll('d')
+    .select(['r.project_id', 'r.environment', 'r.connector_id', 'c.uid as connector_uid'])
+    .select(sql<string>`coalesce(p.name, '')`.as('project_name'))
+    .where(
+      'd.id',
+      'in',
+      claimed.map((row) => row.id),
+    )
+    .execute()
+}
+
+/** Forgets a delivery: it arrived, or it never will. */
+export async function dropDelivery(db: Kysely<Schema>, id: string): Promise<void> {
+  await db.deleteFrom('webhook_deliveries').where('id', '=', id).execute()
+}
+
+export async function postponeDelivery(db: Kysely<Schema>, id: string, nextAt: number): Promise<void> {
+  await db.updateTable('webhook_deliveries').set({ next_at: nextAt }).where('id', '=', id).execute()
+}
