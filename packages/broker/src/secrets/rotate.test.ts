@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { loadSubjectSecret } from '../gateway/subject.ts'
 import { silentLog } from '../log.ts'
 import { migrate } from '../store/migrate.ts'
 import { type OpenDatabase, openPostgres } from '../store/open-database.ts'
@@ -9,9 +10,15 @@ import { checkKeyRing } from './canary.ts'
 import { generateKey, parseKeyRing } from './key-ring.ts'
 import { rotateKeys } from './rotate.ts'
 import { open, seal, sealedWith } from './seal.ts'
-import { connectorSecretsContext, issuedTokenContext, sealedColumns } from './sealed-columns.ts'
+import {
+  canaryName,
+  connectorSecretsContext,
+  grantContext,
+  issuedTokenContext,
+  sealedColumns,
+} from './sealed-columns.ts'
 import { loadSigningKey } from './signing-keys.ts'
-import { insertConnector, insertToken } from './test-rows.ts'
+import { insertConnector, insertConsentRequest, insertGrant, insertToken } from './test-rows.ts'
 
 const value = () => generateKey(0).text.split(':')[1]
 // The new id is a pattern that matches the old one, were it used in a `like`.
@@ -34,7 +41,15 @@ afterAll(async () => {
   await server.stop()
 })
 beforeEach(async () => {
-  for (const table of ['issued_tokens', 'connectors', 'signing_keys', 'installation'] as const) {
+  const tables = [
+    'issued_tokens',
+    'grants',
+    'consent_requests',
+    'connectors',
+    'signing_keys',
+    'installation',
+  ] as const
+  for (const table of tables) {
     await db.deleteFrom(table).execute()
   }
 })
@@ -49,6 +64,13 @@ async function fill(tokens: number): Promise<void> {
     const installation = index % 2 === 0 ? null : 'ins_1'
     await insertToken(db, before, { id: `stk_${index}`, connector: 'con_1', installation }, `token ${index}`)
   }
+}
+
+/** One of everything else that is sealed. */
+async function fillWithConsent(): Promise<void> {
+  await loadSubjectSecret(db, before)
+  await insertGrant(db, before, { id: 'grt_1', connector: 'con_1', userId: 'ann' }, 'credential')
+  await insertConsentRequest(db, before, { id: 'ask_1', connector: 'con_1' })
 }
 
 async function tokens(ring = after): Promise<string[]> {
@@ -74,7 +96,8 @@ async function sealedPerKey(): Promise<Record<string, number>> {
 describe('rotateKeys', () => {
   it('S25 wraps every sealed value of the database anew, so that the old key can leave the ring', async () => {
     await fill(25)
-    expect(await sealedPerKey()).toEqual({ keyA1: 30 })
+    await fillWithConsent()
+    expect(await sealedPerKey()).toEqual({ keyA1: 34 })
     const progress: number[] = []
     const rotation = await rotateKeys(db, during, {
       batchSize: 10,
@@ -85,12 +108,18 @@ describe('rotateKeys', () => {
       tables: [
         { table: 'connectors', rewrapped: 2, unreadable: 0, remaining: 0 },
         { table: 'issued_tokens', rewrapped: 25, unreadable: 0, remaining: 0 },
+        { table: 'grants', rewrapped: 1, unreadable: 0, remaining: 0 },
+        { table: 'consent_requests', rewrapped: 1, unreadable: 0, remaining: 0 },
+        { table: 'consent_requests', rewrapped: 1, unreadable: 0, remaining: 0 },
         { table: 'signing_keys', rewrapped: 2, unreadable: 0, remaining: 0 },
+        { table: 'installation', rewrapped: 1, unreadable: 0, remaining: 0 },
         { table: 'installation', rewrapped: 1, unreadable: 0, remaining: 0 },
       ],
     })
-    expect(progress).toEqual([2, 10, 20, 25, 2, 1])
-    expect(await sealedPerKey()).toEqual({ key_1: 30 })
+    expect(progress).toEqual([2, 10, 20, 25, 1, 1, 1, 2, 1, 1])
+    expect(await sealedPerKey()).toEqual({ key_1: 34 })
+    const grant = await db.selectFrom('grants').selectAll().executeTakeFirstOrThrow()
+    expect(open(after, grantContext(grant), grant.credential)).toBe('credential')
     await checkKeyRing(db, after)
     expect(new Set(await tokens()).size).toBe(25)
     await expect(checkKeyRing(db, before)).rejects.toThrow('encrypted with key key_1')
@@ -100,14 +129,17 @@ describe('rotateKeys', () => {
     await fill(3)
     await rotateKeys(db, during)
     const again = await rotateKeys(db, during)
-    expect(again.tables.map(({ rewrapped }) => rewrapped)).toEqual([0, 0, 0, 0])
+    expect(again.tables.map(({ rewrapped }) => rewrapped)).toEqual(sealedColumns.map(() => 0))
     expect(again.complete).toBe(true)
   })
 
   it('covers every column that the table of sealed columns lists, the canary last', () => {
     expect(sealedColumns.map(({ table, column }) => `${table}.${column}`)).toEqual([
-      ...['connectors.secrets', 'issued_tokens.token', 'signing_keys.private_jwk', 'installation.value'],
+      ...['connectors.secrets', 'issued_tokens.token', 'grants.credential'],
+      ...['consent_requests.pending', 'consent_requests.credential', 'signing_keys.private_jwk'],
+      ...['installation.value', 'installation.value'],
     ])
+    expect(sealedColumns.at(-1)?.only).toBe(canaryName)
   })
 
   it('S25 re-wraps while another connection writes, and never undoes what was written', async () => {

@@ -115,6 +115,17 @@ export const canaryContext: SealContext = {
   version: 1,
 }
 
+/** The row of `installation` with the secret behind the subjects of the sign-in gateway. */
+export const subjectSecretName = 'sign-in-subject-secret'
+
+/** Where that secret belongs. It never changes: everybody would become somebody else. */
+export const subjectSecretContext: SealContext = {
+  table: 'installation',
+  column: 'value',
+  rowId: subjectSecretName,
+  version: 1,
+}
+
 /** A column whose values are sealed. */
 export interface SealedColumn {
   readonly table: keyof Schema
@@ -194,6 +205,14 @@ export const sealedColumns: readonly SealedColumn[] = [
     key: 'id',
     select: ['id', 'purpose'],
     context: signingKeyContext,
+  }),
+  define({
+    table: 'installation',
+    column: 'value',
+    key: 'name',
+    select: [],
+    only: subjectSecretName,
+    context: () => subjectSecretContext,
   }),
   define({
     table: 'installation',
