@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import * as sdk from './index.ts'
+import * as webhooks from './webhooks/index.ts'
 
 it('exports exactly these values', () => {
   expect(Object.keys(sdk).sort()).toEqual([
@@ -8,6 +9,7 @@ it('exports exactly these values', () => {
     'ConnectorInstallationRequiredError',
     'NoValidTokenError',
     'UserAuthorizationRequiredError',
+    'completeAuthorization',
     'createClient',
     'deleteTokenCacheEntry',
     'getConnectorMetadata',
@@ -15,23 +17,31 @@ it('exports exactly these values', () => {
     'getTokenResponse',
     'isConnectError',
     'revokeToken',
+    'startAuthorization',
+    'startInstallation',
+    'waitForAuthorization',
   ])
+  expect(Object.keys(webhooks)).toEqual(['verifyWebhook'])
 })
 
-it('has exactly these entries, and depends on the protocol alone', () => {
+it('has exactly these entries, and depends on the protocol and, for webhooks, on jose', () => {
   const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-  expect(Object.keys(manifest.exports)).toEqual(['.'])
-  expect(Object.keys(manifest.dependencies)).toEqual(['@valetkey/protocol'])
+  expect(Object.keys(manifest.exports)).toEqual(['.', './webhooks'])
+  expect(Object.keys(manifest.dependencies)).toEqual(['@valetkey/protocol', 'jose'])
 })
 
 it('binds in a client what it exports as functions', () => {
   const client = sdk.createClient({ url: 'https://broker.example' })
   const functions = [
+    'completeAuthorization',
     'deleteTokenCacheEntry',
     'getConnectorMetadata',
     'getToken',
     'getTokenResponse',
     'revokeToken',
+    'startAuthorization',
+    'startInstallation',
+    'waitForAuthorization',
   ]
   expect(Object.keys(client).sort()).toEqual(functions)
 })

@@ -13,7 +13,7 @@ import type { CheckedOptions } from '../request/call-options.ts'
 /** One call that is neither cached nor shared. `send` is called again if a minted identity turns out to have expired. */
 export async function callIssuingPoint<Result>(
   context: Context,
-  connector: string,
+  connector: string | undefined,
   call: CheckedOptions,
   send: (destination: Destination, call: IssuingPointCall, who: FoundIdentity) => Promise<Result>,
 ): Promise<Result> {

@@ -1,7 +1,21 @@
+import { completeAuthorizationIn } from '../calls/complete-authorization.ts'
 import { deleteTokenCacheEntryIn } from '../calls/delete-token-cache-entry.ts'
 import { type ConnectorMetadata, getConnectorMetadataIn } from '../calls/get-connector-metadata.ts'
 import { getTokenIn, getTokenResponseIn } from '../calls/get-token.ts'
 import { revokeTokenIn } from '../calls/revoke-token.ts'
+import { startAuthorizationIn } from '../calls/start-authorization.ts'
+import { startInstallationIn } from '../calls/start-installation.ts'
+import { waitForAuthorizationIn } from '../calls/wait-for-authorization.ts'
+import type {
+  AuthorizationStatus,
+  CompleteAuthorizationParams,
+  StartAuthorizationOptions,
+  StartedAuthorization,
+  StartInstallationOptions,
+  StartInstallationParams,
+  WaitForAuthorizationOptions,
+  WaitForAuthorizationParams,
+} from '../consent/types.ts'
 import type {
   ConnectOptions,
   ConnectRevokeParams,
@@ -20,6 +34,21 @@ export interface Client {
   ): Promise<ConnectTokenResponse>
   revokeToken(connector: string, params: ConnectRevokeParams, options?: ConnectOptions): Promise<void>
   deleteTokenCacheEntry(connector: string, params: ConnectTokenParams, options?: ConnectOptions): void
+  startAuthorization(
+    connector: string,
+    params: ConnectTokenParams,
+    options?: StartAuthorizationOptions,
+  ): Promise<StartedAuthorization>
+  completeAuthorization(params: CompleteAuthorizationParams, options?: ConnectOptions): Promise<void>
+  waitForAuthorization(
+    params: WaitForAuthorizationParams,
+    options?: WaitForAuthorizationOptions,
+  ): Promise<AuthorizationStatus>
+  startInstallation(
+    connector: string,
+    params: StartInstallationParams,
+    options?: StartInstallationOptions,
+  ): Promise<StartedAuthorization>
   getConnectorMetadata(connector: string, options?: ConnectOptions): Promise<ConnectorMetadata>
 }
 
@@ -36,6 +65,12 @@ export function createClient(config: ClientConfig = {}): Client {
     revokeToken: (connector, params, options) => revokeTokenIn(context, connector, params, options),
     deleteTokenCacheEntry: (connector, params, options) =>
       deleteTokenCacheEntryIn(context, connector, params, options),
+    startAuthorization: (connector, params, options) =>
+      startAuthorizationIn(context, connector, params, options),
+    completeAuthorization: (params, options) => completeAuthorizationIn(context, params, options),
+    waitForAuthorization: (params, options) => waitForAuthorizationIn(context, params, options),
+    startInstallation: (connector, params, options) =>
+      startInstallationIn(context, connector, params, options),
     getConnectorMetadata: (connector, options) => getConnectorMetadataIn(context, connector, options),
   }
 }

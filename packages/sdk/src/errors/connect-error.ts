@@ -86,9 +86,10 @@ export function invalidResponse(what: string, status?: number): ConnectError {
  * `error` as an error of this package, with the connector it is about. One that is none of ours comes from a custom
  * issuing point or a runtime: it may quote anything, so only the fact remains.
  */
-export function asConnectError(error: unknown, connector: string): ConnectError {
+export function asConnectError(error: unknown, connector: string | undefined): ConnectError {
   if (!(error instanceof ConnectError))
     return new ConnectError('The issuing point failed', { code: 'unavailable', connector })
-  if (error.connector === undefined) (error as { connector?: string }).connector = connector
+  if (connector !== undefined && error.connector === undefined)
+    (error as { connector?: string }).connector = connector
   return error
 }

@@ -11,7 +11,7 @@ import { codeOfStatus, isWireCode } from './wire-codes.ts'
 
 /** What the error is about. */
 export interface ErrorSubject {
-  readonly connector: string
+  readonly connector: string | undefined
   /** What was sent: a message that echoes it is not repeated. */
   readonly credential: string
   readonly params?: ConnectErrorOptions['params']

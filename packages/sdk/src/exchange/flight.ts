@@ -28,7 +28,7 @@ export interface Wait {
   /** What the caller asked for. */
   readonly limitMs: number
   readonly signal: AbortSignal | undefined
-  readonly connector: string
+  readonly connector: string | undefined
 }
 
 /**
@@ -85,7 +85,7 @@ export function waitForFlight(flight: Flight, wait: Wait, abandon: () => void): 
   })
 }
 
-export function aborted(connector: string): ConnectError {
+export function aborted(connector: string | undefined): ConnectError {
   return new ConnectError('The call was aborted by its signal', { code: 'aborted', connector })
 }
 

@@ -81,7 +81,8 @@ function isPassing(status: number): boolean {
   return status === 429 || (status >= 502 && status <= 504)
 }
 
-async function sendOnce(transport: Transport, outgoing: Outgoing): Promise<Answer> {
+/** As {@link send}, exactly once. */
+export async function sendOnce(transport: Transport, outgoing: Outgoing): Promise<Answer> {
   const headers: Record<string, string> = { accept: 'application/json' }
   if (outgoing.body !== undefined) headers['content-type'] = 'application/json'
   if (outgoing.credential !== undefined) headers.authorization = `Bearer ${outgoing.credential}`

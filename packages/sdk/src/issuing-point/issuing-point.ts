@@ -1,4 +1,11 @@
-import type { RevokeTokensRequest, TokenRequest } from '@valetkey/protocol'
+import type {
+  AuthorizeRequest,
+  CompleteRequest,
+  ConsentStatusRequest,
+  InstallRequest,
+  RevokeTokensRequest,
+  TokenRequest,
+} from '@valetkey/protocol'
 import type { Transport } from '../http/send.ts'
 
 /** What one call to an issuing point may use. */
@@ -27,6 +34,22 @@ export interface IssuingPoint {
   revokeTokens?(connector: string, request: RevokeTokensRequest, call: IssuingPointCall): Promise<void>
   /** The connector, as `GET /v1/connect/connectors/{connector}` answers. Absent where that is not possible. */
   describeConnector?(connector: string, call: IssuingPointCall): Promise<unknown>
+  /** Begins a consent, as `POST /v1/connect/authorize/{connector}` does. Absent where that is not possible. */
+  startAuthorization?(connector: string, request: AuthorizeRequest, call: IssuingPointCall): Promise<unknown>
+  /** Begins an installation, as `POST /v1/connect/install/{connector}` does. Absent where that is not possible. */
+  startInstallation?(connector: string, request: InstallRequest, call: IssuingPointCall): Promise<unknown>
+  /** Where a request stands, as `POST /v1/connect/requests/{request}/status` answers. */
+  authorizationStatus?(
+    request: string,
+    question: ConsentStatusRequest,
+    call: IssuingPointCall,
+  ): Promise<unknown>
+  /** Activates a grant, as `POST /v1/connect/requests/{request}/complete` does. Called once for each call. */
+  completeAuthorization?(
+    request: string,
+    completion: CompleteRequest,
+    call: IssuingPointCall,
+  ): Promise<unknown>
 }
 
 /** An issuing point as it was chosen, and all that may be known of it before something is sent there. */
