@@ -14,7 +14,7 @@ export interface BundleReport {
   readonly lazyText: string
 }
 
-/** Bundles `import { getToken } from '@valetkey/sdk'` as an application for any runtime would. */
+/** Bundles `import { getToken } from '@valetkey/sdk'`, as it is published, as an application for any runtime would. */
 export async function bundleOfGetToken(): Promise<BundleReport> {
   const result = await build({
     stdin: {
@@ -27,7 +27,6 @@ export async function bundleOfGetToken(): Promise<BundleReport> {
     minify: true,
     platform: 'neutral',
     format: 'esm',
-    conditions: ['@valetkey/source'],
     outdir: 'out',
     write: false,
     metafile: true,

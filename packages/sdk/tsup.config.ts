@@ -1,4 +1,4 @@
 import { defineConfig } from 'tsup'
-import { library } from '../../tooling/tsup-library.ts'
+import { moduleByModule } from '../../tooling/tsup-library.ts'
 
-export default defineConfig(library({ entry: { index: 'src/index.ts', webhooks: 'src/webhooks/index.ts' } }))
+export default defineConfig(moduleByModule({ index: 'src/index.ts', 'webhooks/index': 'src/webhooks/index.ts' }))
