@@ -1,0 +1,6 @@
+export { type ConsentView, consentPage } from './consent-page.ts'
+export { devicePage } from './device-page.ts'
+export { donePage } from './done-page.ts'
+export { failedPage } from './failed-page.ts'
+export { leavingPage } from './leaving-page.ts'
+export { pageHeaders } from './page-headers.ts'
