@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Driver } from '@valetkey/connectors'
 import type { Kysely } from 'kysely'
 import type { CheckpointSigner } from './audit/checkpoint.ts'
@@ -5,6 +6,8 @@ import type { AuditTrail } from './audit/trail.ts'
 import type { DevelopmentIssuer } from './authenticate/development-issuer.ts'
 import type { VerifiedIdentity } from './authenticate/verified-identity.ts'
 import type { Egress } from './egress/egress-fetch.ts'
+import type { GrantsInUse } from './issue/grants-in-use.ts'
+import type { RateLimits } from './limits/rate-limits.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Outcome } from './refusal.ts'
@@ -27,12 +30,18 @@ export interface BrokerContext {
   readonly verifyIdentity: (token: string) => Promise<Outcome<VerifiedIdentity>>
   readonly developmentIssuer: DevelopmentIssuer
   readonly developmentKey: SigningKey
+  /** What the sign-in gateway signs its tokens with, and makes its subjects from. */
+  readonly gateway: { readonly key: SigningKey; readonly subjectSecret: KeyObject }
+  /** Signs what the broker sends to webhooks and triggers. */
+  readonly attestationKey: SigningKey
   readonly audit: AuditTrail
   readonly checkpointKey: SigningKey
   readonly checkpointSigner: CheckpointSigner
   readonly egress: Egress
   readonly findDriver: (service: string) => Driver | undefined
   readonly drivers: readonly Driver[]
+  readonly grantsInUse: GrantsInUse
+  readonly limits: RateLimits
   readonly metrics: Metrics
   readonly log: Log
   /** Milliseconds since the epoch. */

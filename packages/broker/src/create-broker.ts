@@ -1,14 +1,22 @@
 import { drivers as builtInDrivers, type Driver } from '@valetkey/connectors'
 import { type CheckpointSigner, createCheckpointSigner } from './audit/checkpoint.ts'
+import { checkRetentionDays, createRetentionWork } from './audit/retention-work.ts'
 import { createAuditTrail } from './audit/trail.ts'
 import { createDevelopmentIssuer } from './authenticate/development-issuer.ts'
 import { createIdentityVerifier } from './authenticate/identity-token.ts'
 import { createIssuerKeys } from './authenticate/issuer-keys.ts'
+import type { BackgroundWork } from './background.ts'
+import { createConsentWork } from './consent/consent-work.ts'
 import type { BrokerContext } from './context.ts'
 import { createEgress } from './egress/egress-fetch.ts'
+import { loadSubjectSecret } from './gateway/subject.ts'
 import { createApp } from './http/app.ts'
-import { createRevocationWorker, type RevocationWorker } from './issue/revocation-worker.ts'
+import { createGrantWork } from './issue/grant-work.ts'
+import { createGrantsInUse } from './issue/grants-in-use.ts'
+import { createRevocationWork } from './issue/revocation-work.ts'
+import { createRateLimits, type RateLimitsConfig } from './limits/rate-limits.ts'
 import { type Log, silentLog } from './log.ts'
+import { pruneTrail } from './manage/audit.ts'
 import { createMetrics } from './metrics.ts'
 import { checkKeyRing } from './secrets/canary.ts'
 import { parseKeyRing } from './secrets/key-ring.ts'
@@ -38,8 +46,12 @@ export interface BrokerConfig {
   readonly log?: Log
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
-  /** How often tokens are ended in the background. Default 5,000 ms. */
+  /** How often tokens and grants are ended, and grants refreshed, in the background. Default 5,000 ms. */
   readonly revocationEveryMs?: number
+  /** Audit events older than so many days are dropped once a day, behind a signed anchor. Default: kept for ever. */
+  readonly auditRetentionDays?: number
+  /** How much is answered per minute, by each replica on its own. */
+  readonly limits?: RateLimitsConfig
 }
 
 /** An issuing point. */
@@ -82,11 +94,14 @@ export function assembleBroker(
   const development = config.development ?? false
   const egressAllow = config.egressAllow ?? []
   const drivers = config.drivers ?? builtInDrivers
+  const limits = createRateLimits(config.limits, now)
+  const { auditRetentionDays } = config
+  if (auditRetentionDays !== undefined) checkRetentionDays(auditRetentionDays)
   const driversByService = new Map(drivers.map((driver) => [driver.service, driver]))
 
   let context: BrokerContext | undefined
   let database: OpenDatabase | undefined
-  let worker: RevocationWorker | undefined
+  let background: readonly BackgroundWork[] = []
   const app = createApp({ context: () => context, log, development, publicUrl })
 
   async function startWith(open: OpenDatabase): Promise<void> {
@@ -94,6 +109,11 @@ export function assembleBroker(
     await checkKeyRing(db, keyRing)
     const checkpointKey = await loadSigningKey(db, keyRing, 'audit-checkpoint', now())
     const developmentKey = await loadSigningKey(db, keyRing, 'development-identity', now())
+    const attestationKey = await loadSigningKey(db, keyRing, 'trigger-attestation', now())
+    const gateway = {
+      key: await loadSigningKey(db, keyRing, 'gateway-token', now()),
+      subjectSecret: await loadSubjectSecret(db, keyRing),
+    }
     const egress = createEgress({ allow: egressAllow, allowLoopback: development })
     const trust = createTrustSnapshots(db)
     await trust.refresh()
@@ -125,19 +145,39 @@ export function assembleBroker(
       }),
       developmentIssuer,
       developmentKey,
+      attestationKey,
+      gateway,
       audit,
       checkpointKey,
       checkpointSigner,
       egress,
       findDriver: (service) => driversByService.get(service),
       drivers,
+      grantsInUse: createGrantsInUse(db),
+      limits,
       metrics: createMetrics(),
       log,
       now,
     }
     await audit.start()
-    worker = createRevocationWorker(started, { everyMs: config.revocationEveryMs ?? 5_000 })
-    worker.start()
+    const everyMs = config.revocationEveryMs ?? 5_000
+    background = [
+      createRevocationWork(started, { everyMs }),
+      createGrantWork(started, { everyMs }),
+      createConsentWork(started, { everyMs }),
+      ...(auditRetentionDays === undefined
+        ? []
+        : [
+            createRetentionWork({
+              days: auditRetentionDays,
+              now,
+              log,
+              prune: (before, signal) =>
+                pruneTrail(started, { actor: { type: 'broker' } }, { before }, signal),
+            }),
+          ]),
+    ]
+    for (const work of background) work.start()
     context = started
   }
 
@@ -159,8 +199,9 @@ export function assembleBroker(
     async close() {
       const closing = context
       context = undefined
-      await worker?.stop()
-      worker = undefined
+      await Promise.all(background.map((work) => work.stop()))
+      background = []
+      await closing?.grantsInUse.flush(now()).catch(() => undefined)
       await closing?.audit.stop()
       await closing?.egress.close()
       await database?.close()

@@ -96,8 +96,7 @@ export async function verifyStatement<Claims>(
     readonly claims: z.ZodType<Claims>
   },
 ): Promise<
-  | { readonly trusted: true; readonly claims: Claims }
-  | { readonly trusted: false; readonly problem: string }
+  { readonly trusted: true; readonly claims: Claims } | { readonly trusted: false; readonly problem: string }
 > {
   const { keys, issuer, what } = expected
   let payload: JWTPayload

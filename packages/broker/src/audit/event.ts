@@ -22,6 +22,7 @@ export type AuditEventKind =
   | 'management_done'
   | 'management_refused'
   | 'anonymous_refusals'
+  | 'audit_pruned'
   | 'keys_rotated'
 
 /** Who did it, as far as it was proven. */

@@ -72,11 +72,8 @@ export async function* readTrail(db: Kysely<Schema>): AsyncGenerator<ExportedEve
       query = query.where('seq', '<=', lastSeq)
       if (after !== undefined) query = query.where('seq', '>', after)
       const rows = (await query.orderBy('seq').limit(pageSize).execute()).map(exported)
-      const due = after === undefined ? rows[0]?.seq : Math.min(after + 1, lastSeq + 1)
-      const found = rows[0]?.seq ?? (after === lastSeq ? lastSeq + 1 : undefined)
-      if ((found === undefined || found !== due) && (await beginsAfter(db, chain, after ?? -1))) {
-        throw new TrailPruned()
-      }
+      const due = after === undefined ? rows.length > 0 : after === lastSeq || rows[0]?.seq === after + 1
+      if (!due && (await beginsAfter(db, chain, after ?? -1))) throw new TrailPruned()
       yield* rows
       after = rows.at(-1)?.seq
       if (rows.length < pageSize) break

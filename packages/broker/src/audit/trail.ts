@@ -29,7 +29,10 @@ export interface AuditTrail {
    * @returns false when it is not: nothing was written, and the answer must be decided anew.
    */
   appendUnlessRevoked(event: AuditEvent, guard: AuditGuard): Promise<boolean>
-  /** Counts a refusal of somebody unauthenticated; written as one event a minute, none when there were none. */
+  /**
+   * Counts a refusal that gets no event of its own: of somebody unauthenticated, or one of a flood after its first;
+   * written as one event a minute, none when there were none.
+   */
   countAnonymous(reason: Refusal['reason']): void
   /**
    * Signs the present heads of all chains, logs and stores it, and returns the JWS: the previous one when no

@@ -60,7 +60,9 @@ describe('verifying a trail', () => {
     expect((await verify(first.filter((row) => row.seq !== 3))).problem).toBe(
       'chain a, event 4: event 3 is due here',
     )
-    expect((await verify(first.slice(1))).problem).toBe('chain a, event 1: event 0 is due here')
+    expect((await verify(first.slice(1))).problem).toBe(
+      'chain a, event 1: event 0 is due here, and no signed anchor says that what came before was dropped',
+    )
   })
 
   it('S29 finds an insertion and a doubled event', async () => {
@@ -161,6 +163,26 @@ describe('verifying a trail', () => {
   it('S29 finds events moved to another chain', async () => {
     const moved = first.map((row) => ({ ...row, chain: 'z' }))
     expect((await verify(moved)).problem).toBe('chain z, event 0: its column chain disagrees with its body')
+  })
+
+  it('S29 holds claims on the last dropped event against the anchor, and takes earlier ones as met', async () => {
+    const anchor = {
+      trusted: true,
+      signedAtMs: 9000,
+      dropped: [headOf(first.slice(0, 3))],
+      heads: [],
+    } as const
+    const left = [...second, ...first.slice(3)]
+    const against = (head: ChainHead) => verifyAuditTrail(stream(left), [signed([head])], { anchor })
+    const whole = { valid: true, events: 7, dropped: 3 }
+    expect(await against(headOf(first.slice(0, 3)))).toMatchObject({ ...whole, tail: 'proven' })
+    expect(await against(headOf(first.slice(0, 2)))).toEqual({ ...whole, tail: 'unproven' })
+    expect((await against({ ...headOf(first.slice(0, 3)), hash: '0'.repeat(64) })).problem).toBe(
+      'chain a, event 2: not the event that checkpoint 1 names',
+    )
+    expect(
+      (await verifyAuditTrail(stream([...second, ...first.slice(4)]), [], { anchor })).problem,
+    ).toContain('event 3 is due here: the anchor drops no more')
   })
 
   it('S29 accepts no untrusted checkpoint, and says so', async () => {

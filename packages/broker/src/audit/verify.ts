@@ -1,4 +1,5 @@
 import canonicalize from 'canonicalize'
+import type { VerifiedAnchor } from './anchor.ts'
 import {
   bodyVersion,
   type ChainHead,
@@ -25,6 +26,8 @@ export interface AuditVerification {
   readonly tail: 'proven' | 'unproven'
   /** When the latest checkpoint that proves the tail was signed. */
   readonly provenUntilMs?: number
+  /** How many events are not there because retention dropped them, as a signed anchor says; absent for none. */
+  readonly dropped?: number
   /** The first problem; names chain and event, quotes no event. */
   readonly problem?: string
 }
@@ -47,8 +50,12 @@ class Problem extends Error {}
  * a trail that was rewritten and hashed anew. Nothing finds what was changed before it was first signed.
  *
  * `rows` must come as `readTrail` and exports give them: each chain in one piece, by `seq`, a chain opened later
- * before the chains that it names. (Retention would go here: an event that signs off the removed heads, and a
- * chain that may then begin at a `seq` and hash which such an event names, instead of at 0.)
+ * before the chains that it names.
+ *
+ * After retention a chain may begin later than at 0: up to the event that the anchor names, and only in its hash. No
+ * event can stand in for the anchor, an `audit_pruned` neither: whoever can write to the database can write events.
+ * Events that were dropped can't be compared with a claim any more (other than the last, whose hash the anchor keeps);
+ * such a claim is taken as met, and a checkpoint of which nothing else is left proves no tail.
  *
  * @param checkpoints kept apart from the trail; an untrusted one makes the result invalid.
  * @param options.closing asked for after the last row: the checkpoint at the end of the export itself. It must
@@ -57,10 +64,17 @@ class Problem extends Error {}
 export async function verifyAuditTrail(
   rows: AsyncIterable<ExportedEvent>,
   checkpoints: readonly VerifiedCheckpoint[],
-  options: { readonly closing?: () => Promise<readonly VerifiedCheckpoint[]> } = {},
+  options: {
+    readonly closing?: () => Promise<readonly VerifiedCheckpoint[]>
+    /** What retention dropped; read before the rows. An untrusted one makes the result invalid. */
+    readonly anchor?: VerifiedAnchor
+  } = {},
 ): Promise<AuditVerification> {
-  const check = createCheck()
+  const { anchor } = options
+  const check = createCheck(anchor?.trusted === true ? anchor.dropped : [])
   try {
+    if (anchor?.trusted === false) throw new Problem(`what was dropped is unproven: ${anchor.problem}`)
+    if (anchor !== undefined) check.claim(anchor.heads, 'the anchor')
     checkpoints.forEach((checkpoint, index) => {
       if (checkpoint.trusted) check.claim(checkpoint.heads, `checkpoint ${index + 1}`)
     })
@@ -82,16 +96,24 @@ export async function verifyAuditTrail(
     if (!(error instanceof Problem)) throw error
     return { valid: false, events: check.events(), tail: 'unproven', problem: error.message }
   }
+  const dropped = check.dropped() === 0 ? {} : { dropped: check.dropped() }
   // A checkpoint without heads was signed before the first event: it vouches for nothing.
-  const proofs = checkpoints.flatMap((one) => (one.trusted && one.heads.length > 0 ? [one.signedAtMs] : []))
-  if (proofs.length === 0) return { valid: true, events: check.events(), tail: 'unproven' }
+  const proofs = checkpoints.flatMap((one, index) =>
+    one.trusted && check.meets(`checkpoint ${index + 1}`) ? [one.signedAtMs] : [],
+  )
+  if (proofs.length === 0) return { valid: true, events: check.events(), tail: 'unproven', ...dropped }
   const provenUntilMs = proofs.reduce((one, other) => Math.max(one, other))
-  return { valid: true, events: check.events(), tail: 'proven', provenUntilMs }
+  return { valid: true, events: check.events(), tail: 'proven', provenUntilMs, ...dropped }
 }
 
-function createCheck() {
+function createCheck(anchored: readonly ChainHead[]) {
   let events = 0
+  let dropped = 0
   let current: ChainHead | undefined
+  /** The last event that may be gone, of each chain that may begin late. */
+  const anchors = new Map(anchored.map((head) => [head.chain, head]))
+  /** Who named something that was met. */
+  const met = new Set<string>()
   /** The last event of each chain that was read. */
   const finished = new Map<string, ChainHead>()
   /** What must still be met, by chain and seq. */
@@ -126,6 +148,23 @@ function createCheck() {
     if (head.hash !== found.hash) {
       throw new Problem(`chain ${head.chain}, event ${head.seq}: not the event that ${by} names`)
     }
+    met.add(by)
+  }
+
+  /** A chain's first row. Of the claims on what is before it, those on the anchor's own event can still be met. */
+  function begin(event: ExportedEvent): void {
+    const { chain, seq } = event
+    const anchor = anchors.get(chain)
+    if (anchor === undefined) return
+    dropped += seq
+    const claims = awaited.get(chain)
+    for (const [claimedSeq, claimed] of claims ?? []) {
+      if (claimedSeq >= seq) continue
+      if (claimedSeq === anchor.seq) for (const one of claimed) meet(one, anchor)
+      claims?.delete(claimedSeq)
+    }
+    // Dropped in part, as after a crash: what is left must still lead to the anchor's event.
+    if (anchor.seq >= seq) expectLater({ head: anchor, by: 'the anchor' })
   }
 
   function missing({ head, by }: Claim, last: ChainHead | undefined): Problem {
@@ -146,7 +185,8 @@ function createCheck() {
       if (finished.has(event.chain)) throw at(event, 'the chain stands in more than one piece')
     }
     const before = current
-    checkLink(event, before)
+    checkLink(event, before, anchors.get(event.chain))
+    if (before === undefined) begin(event)
     const body = checkBody(event)
     current = { chain: event.chain, seq: event.seq, hash: event.hash }
     const claims = awaited.get(event.chain)
@@ -162,26 +202,47 @@ function createCheck() {
 
   function end(): void {
     finishCurrent()
+    for (const [chain, { seq }] of anchors) {
+      // Retention leaves the last event of every chain.
+      if (!finished.has(chain))
+        throw missing({ head: { chain, seq: seq + 1, hash: '' }, by: 'the anchor' }, undefined)
+    }
     for (const [chain, claims] of awaited) {
       const left = claims.values().next().value?.[0]
       if (left !== undefined) throw missing(left, finished.get(chain))
     }
   }
 
-  return { claim, row, end, events: () => events }
+  return { claim, row, end, events: () => events, dropped: () => dropped, meets: (by: string) => met.has(by) }
 }
 
 function at(event: ExportedEvent, what: string): Problem {
   return new Problem(`chain ${event.chain}, event ${event.seq}: ${what}`)
 }
 
-function checkLink(event: ExportedEvent, before: ChainHead | undefined): void {
-  const due = before === undefined ? 0 : before.seq + 1
-  if (event.seq !== due) throw at(event, `event ${due} is due here`)
-  if (event.previousHash !== (before?.hash ?? genesisHash))
-    throw at(event, 'does not continue the event before')
+function checkLink(event: ExportedEvent, before: ChainHead | undefined, anchor: ChainHead | undefined): void {
+  if (before === undefined) checkFirstLink(event, anchor)
+  else if (event.seq !== before.seq + 1) throw at(event, `event ${before.seq + 1} is due here`)
+  else if (event.previousHash !== before.hash) throw at(event, 'does not continue the event before')
   if (event.hash !== linkHash(event.previousHash, event.body))
     throw at(event, 'its text is not what was hashed')
+}
+
+/** Begins at 0, or as late as the anchor allows: up to right behind its event, and then continuing just that. */
+function checkFirstLink(event: ExportedEvent, anchor: ChainHead | undefined): void {
+  if (event.seq === 0) {
+    if (event.previousHash !== genesisHash) throw at(event, 'does not continue the event before')
+    return
+  }
+  if (anchor === undefined) {
+    throw at(event, 'event 0 is due here, and no signed anchor says that what came before was dropped')
+  }
+  const lastDropped = event.seq - 1
+  if (lastDropped > anchor.seq)
+    throw at(event, `event ${anchor.seq + 1} is due here: the anchor drops no more`)
+  if (lastDropped === anchor.seq && event.previousHash !== anchor.hash) {
+    throw at(event, 'does not continue the event that the anchor names')
+  }
 }
 
 const repeated: readonly RepeatedColumn[] = [

@@ -8,6 +8,11 @@ import { HostError } from './host-error.ts'
 /** A process's environment variables. */
 export type Variables = Readonly<Record<string, string | undefined>>
 
+/** One variable; set to nothing but white space it counts as not set. */
+export function variable(variables: Variables, name: string): string | undefined {
+  return variables[name]?.trim() || undefined
+}
+
 /** The port of `dev` and `serve` unless told. */
 export const defaultPort = 4570
 
@@ -18,22 +23,24 @@ export interface ServerSettings {
   readonly hostname: string
   /** Absent: the address it listens on. */
   readonly publicUrl?: string
-  readonly broker: Pick<BrokerConfig, 'database' | 'keys' | 'egressAllow'>
+  readonly broker: Pick<BrokerConfig, 'database' | 'keys' | 'egressAllow' | 'auditRetentionDays'>
 }
 
 /**
- * Reads `PORT`, `VALETKEY_PUBLIC_URL`, `DATABASE_URL`, `VALETKEY_KEYS` and `VALETKEY_EGRESS_ALLOW`.
+ * Reads `PORT`, `VALETKEY_PUBLIC_URL`, `DATABASE_URL`, `VALETKEY_KEYS`, `VALETKEY_EGRESS_ALLOW` and
+ * `VALETKEY_AUDIT_RETENTION_DAYS`.
  *
  * Without `DATABASE_URL` the embedded database in `dataDir` is used, and its keys are made there.
  *
  * @throws {HostError} naming the variable, never its value.
  */
 export async function readServerSettings(variables: Variables, dataDir: string): Promise<ServerSettings> {
-  const value = (name: string) => variables[name]?.trim() || undefined
+  const value = (name: string) => variable(variables, name)
   const port = parsePort(value('PORT'))
   const publicUrl = value('VALETKEY_PUBLIC_URL')
   if (publicUrl !== undefined) checkPublicUrl(publicUrl)
   const egressAllow = parseEgressAllow(value('VALETKEY_EGRESS_ALLOW'))
+  const auditRetentionDays = parseRetentionDays(value('VALETKEY_AUDIT_RETENTION_DAYS'))
   const { database, keys } = await readStore(value('DATABASE_URL'), value('VALETKEY_KEYS'), dataDir)
   return {
     port,
@@ -43,6 +50,7 @@ export async function readServerSettings(variables: Variables, dataDir: string):
       database,
       keys,
       egressAllow,
+      ...(auditRetentionDays === undefined ? {} : { auditRetentionDays }),
     },
   }
 }
@@ -100,6 +108,18 @@ function parsePort(text: string | undefined): number {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new HostError('misuse', 'PORT must be a number from 0 to 65535')
   return port
+}
+
+function parseRetentionDays(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  // Strictly: a value that was read as less than was meant would drop what can't be brought back.
+  if (!/^[1-9]\d{0,4}$/.test(text)) {
+    throw new HostError(
+      'misuse',
+      'VALETKEY_AUDIT_RETENTION_DAYS must be a whole number of days, from 1 to 99999; unset keeps audit events for ever',
+    )
+  }
+  return Number(text)
 }
 
 function checkPublicUrl(text: string): void {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { silentLog } from '../log.ts'
+import { readServerSettings } from './environment.ts'
 import { HostError } from './host-error.ts'
 import { createLocalAccessToken, migrateDatabase, rotateHostKeys, startServer } from './run.ts'
 
@@ -52,8 +53,21 @@ it.each([
   [{ DATABASE_URL: 'postgres://localhost/x' }, 'VALETKEY_KEYS'],
   [{ DATABASE_URL: 'postgres://localhost/x', VALETKEY_KEYS: 'k1:short' }, 'k1'],
   [{ PORT: 'many' }, 'PORT'],
+  [{ VALETKEY_AUDIT_RETENTION_DAYS: '0' }, 'VALETKEY_AUDIT_RETENTION_DAYS'],
+  [{ VALETKEY_AUDIT_RETENTION_DAYS: '1e3' }, 'VALETKEY_AUDIT_RETENTION_DAYS'],
+  [{ VALETKEY_AUDIT_RETENTION_DAYS: '90d' }, 'VALETKEY_AUDIT_RETENTION_DAYS'],
 ])('names the variable that is wrong in %o', async (environment, name) => {
   const failure = await startServer(options(environment)).catch((error: unknown) => error)
   expect(failure).toBeInstanceOf(HostError)
   expect(failure).toMatchObject({ kind: 'misuse', message: expect.stringContaining(name) })
+})
+
+it('S29 keeps audit events for ever unless told how many days', async () => {
+  const days = async (text?: string) => {
+    const variables = text === undefined ? {} : { VALETKEY_AUDIT_RETENTION_DAYS: text }
+    return (await readServerSettings(variables, folder)).broker.auditRetentionDays
+  }
+  expect(await days()).toBeUndefined()
+  expect(await days(' ')).toBeUndefined()
+  expect(await days(' 90 ')).toBe(90)
 })

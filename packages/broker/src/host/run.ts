@@ -16,6 +16,7 @@ import {
   readServerSettings,
   readStore,
   type Variables,
+  variable,
 } from './environment.ts'
 import { toHostError } from './host-error.ts'
 import { type Listener, listen } from './listen.ts'
@@ -82,11 +83,10 @@ export async function migrateDatabase(
 ): Promise<{ readonly applied: readonly string[] }> {
   return explained(async () => {
     const { log, dataDir } = options
-    const url = options.environment.DATABASE_URL?.trim() || undefined
+    const url = variable(options.environment, 'DATABASE_URL')
     if (url !== undefined) checkDatabaseUrl(url)
     // With a folder its keys are made first: a database without them would refuse every later start.
-    if (url === undefined)
-      await readStore(url, options.environment.VALETKEY_KEYS?.trim() || undefined, dataDir)
+    if (url === undefined) await readStore(url, variable(options.environment, 'VALETKEY_KEYS'), dataDir)
     // A migration may take longer than any request.
     const database =
       url === undefined
@@ -135,7 +135,7 @@ export async function rotateHostKeys(
   readonly complete: boolean
 }> {
   const { environment, dataDir, log } = options
-  const ownKeys = !environment.DATABASE_URL?.trim() && !environment.VALETKEY_KEYS?.trim()
+  const ownKeys = ['DATABASE_URL', 'VALETKEY_KEYS'].every((name) => variable(environment, name) === undefined)
   const rotate = async (context: BrokerContext) => {
     const rotation = await rotateKeys(context.db, context.keyRing, {
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
@@ -181,8 +181,8 @@ async function withContext<Result>(
 ): Promise<Result> {
   return explained(async () => {
     const { environment, dataDir } = options
-    const url = environment.DATABASE_URL?.trim() || undefined
-    const store = await readStore(url, environment.VALETKEY_KEYS?.trim() || undefined, dataDir)
+    const url = variable(environment, 'DATABASE_URL')
+    const store = await readStore(url, variable(environment, 'VALETKEY_KEYS'), dataDir)
     return await withStore(options, store, undefined, job)
   })
 }
@@ -193,7 +193,7 @@ async function withStore<Result>(
   opened: (() => Promise<OpenDatabase>) | undefined,
   job: (context: BrokerContext) => Promise<Result>,
 ): Promise<Result> {
-  const publicUrl = options.environment.VALETKEY_PUBLIC_URL?.trim() || 'http://127.0.0.1'
+  const publicUrl = variable(options.environment, 'VALETKEY_PUBLIC_URL') ?? 'http://127.0.0.1'
   const { broker, context } = assembleBroker({ ...store, publicUrl, log: options.log }, opened)
   await broker.start()
   try {

@@ -1,11 +1,13 @@
 import type { Hono } from 'hono'
 import { stream } from 'hono/streaming'
+import { actorOf } from '../audit/actor.ts'
 import type { Role } from '../authenticate/caller.ts'
 import * as accessTokens from '../manage/access-tokens.ts'
 import * as attachments from '../manage/attachments.ts'
 import * as audit from '../manage/audit.ts'
 import * as connectors from '../manage/connectors.ts'
 import { explain } from '../manage/explain.ts'
+import * as grants from '../manage/grants.ts'
 import * as projects from '../manage/projects.ts'
 import { accept } from '../refusal.ts'
 import { type Environment, pathParameter, queriesOf, queryOf } from './exchange.ts'
@@ -25,6 +27,7 @@ function change(role: Role, action: string, run: ManagedCall['run'], status: 200
 export function addManagementRoutes(app: Hono<Environment>): void {
   addProjectRoutes(app)
   addConnectorRoutes(app)
+  addGrantRoutes(app)
   addAccessTokenRoutes(app)
   addAuditRoutes(app)
 }
@@ -178,6 +181,32 @@ function addConnectorRoutes(app: Hono<Environment>): void {
   )
 }
 
+function addGrantRoutes(app: Hono<Environment>): void {
+  app.get(
+    '/v1/connect/connectors/:connector/grants',
+    read('auditor', 'grant.list', ({ context, exchange }) =>
+      grants.listConnectorGrants(context, pathParameter(exchange, 'connector'), queryOf(exchange)),
+    ),
+  )
+  app.patch(
+    '/v1/connect/connectors/:connector/grants/:grant',
+    change('manager', 'grant.update', ({ context, exchange, body }) =>
+      grants.changeGrant(
+        context,
+        pathParameter(exchange, 'connector'),
+        pathParameter(exchange, 'grant'),
+        body,
+      ),
+    ),
+  )
+  app.delete(
+    '/v1/connect/connectors/:connector/grants/:grant',
+    change('manager', 'grant.remove', ({ context, exchange }) =>
+      grants.removeGrant(context, pathParameter(exchange, 'connector'), pathParameter(exchange, 'grant')),
+    ),
+  )
+}
+
 function addAccessTokenRoutes(app: Hono<Environment>): void {
   app.post(
     '/v1/access-tokens',
@@ -221,6 +250,12 @@ function addAuditRoutes(app: Hono<Environment>): void {
     '/v1/audit/checkpoint',
     change('auditor', 'audit.checkpoint', async ({ context }) =>
       accept({ checkpoint: await context.audit.checkpoint() }),
+    ),
+  )
+  app.post(
+    '/v1/audit/retention',
+    change('owner', 'audit.prune', ({ context, caller, exchange, body }) =>
+      audit.pruneTrail(context, { actor: actorOf(caller), requestId: exchange.get('requestId') }, body),
     ),
   )
   app.get(

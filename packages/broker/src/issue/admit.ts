@@ -10,6 +10,8 @@ export type Admitted =
   | { readonly outcome: 'admitted'; readonly caller: Workload; readonly link: Link | undefined }
   | { readonly outcome: 'refused'; readonly caller: Caller; readonly refusal: Refusal }
   | { readonly outcome: 'anonymous'; readonly refusal: Refusal }
+  /** Too many of them: only counted, because the first was recorded. */
+  | { readonly outcome: 'flooding'; readonly refusal: Refusal }
 
 /** Refusals that other trust rules would not have made. */
 const refusedByRules: ReadonlySet<Refusal['reason']> = new Set([
@@ -45,6 +47,14 @@ export async function admit(
     }
     if (caller.value.kind !== 'workload') {
       return { outcome: 'refused', caller: caller.value, refusal: { reason: 'workload_needed' } }
+    }
+    if (proven === undefined) {
+      const rate = await context.limits.tokenRequest(caller.value)
+      if (!rate.ok) {
+        return rate.record === 'count'
+          ? { outcome: 'flooding', refusal: rate.refusal }
+          : { outcome: 'refused', caller: caller.value, refusal: rate.refusal }
+      }
     }
     proven = caller.value
     const request = parsed.ok ? parsed.value : undefined

@@ -54,7 +54,7 @@ async function answerOnce(
   again: boolean,
 ): Promise<Outcome<TokenResponse> | 'overtaken'> {
   const admitted = await admit(context, incoming, parsed)
-  if (admitted.outcome === 'anonymous') {
+  if (admitted.outcome === 'anonymous' || admitted.outcome === 'flooding') {
     context.audit.countAnonymous(admitted.refusal.reason)
     context.metrics.tokenRequest(answerFor(admitted.refusal).code, 'none')
     return refuse(admitted.refusal)

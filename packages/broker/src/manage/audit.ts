@@ -1,9 +1,13 @@
 import type { JSONWebKeySet } from 'jose'
 import { z } from 'zod'
-import { verifyCheckpoint } from '../audit/checkpoint.ts'
-import { exportLines, readTrail } from '../audit/export.ts'
+import { createAnchorSigner, verifyAnchor } from '../audit/anchor.ts'
+import { readAnchor } from '../audit/anchor-store.ts'
+import { type VerifiedCheckpoint, verifyCheckpoint } from '../audit/checkpoint.ts'
+import type { AuditActor } from '../audit/event.ts'
+import { exportLines, readTrail, TrailPruned } from '../audit/export.ts'
+import { dropAuditBefore, type PruneResult } from '../audit/prune.ts'
 import { decodeAuditCursor, listAuditEvents } from '../audit/read.ts'
-import { verifyAuditTrail } from '../audit/verify.ts'
+import { type AuditVerification, verifyAuditTrail } from '../audit/verify.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, refuse } from '../refusal.ts'
 import { connectorOf } from './connectors.ts'
@@ -19,6 +23,11 @@ const listQuery = z.strictObject({
   since: z.coerce.number().int().min(0).optional(),
   until: z.coerce.number().int().min(0).optional(),
 })
+
+const retentionBody = z.strictObject({ before: z.int().min(0) })
+
+/** Deleting goes faster than reading: few readings in a row are overtaken. */
+const verifyAttempts = 5
 
 const verifyBody = z.strictObject({ checkpoints: z.array(z.string().max(65_536)).max(100).optional() })
 
@@ -57,7 +66,49 @@ export async function verifyTrail(context: BrokerContext, body: unknown): Promis
   const checkpoints = await Promise.all(
     (input.value.checkpoints ?? []).map((jws) => verifyCheckpoint(jws, { keys })),
   )
-  return accept(await verifyAuditTrail(readTrail(context.db), checkpoints))
+  for (let attempt = 1; attempt <= verifyAttempts; attempt += 1) {
+    const verification = await verifyOnce(context, keys, checkpoints)
+    if (verification !== undefined) return accept(verification)
+  }
+  return refuse({ reason: 'unavailable', message: 'Old audit events are being dropped: verify again later' })
+}
+
+/** `undefined` when retention dropped events meanwhile: what was read was never one trail. */
+async function verifyOnce(
+  { db }: BrokerContext,
+  keys: JSONWebKeySet,
+  checkpoints: readonly VerifiedCheckpoint[],
+): Promise<AuditVerification | undefined> {
+  const stored = await readAnchor(db)
+  const anchor = stored === undefined ? {} : { anchor: await verifyAnchor(stored, { keys }) }
+  try {
+    const verification = await verifyAuditTrail(readTrail(db), checkpoints, anchor)
+    // Valid is valid; a fault may be no more than an anchor that came later.
+    return verification.valid || (await readAnchor(db)) === stored ? verification : undefined
+  } catch (error) {
+    if (error instanceof TrailPruned) return undefined
+    throw error
+  }
+}
+
+/** Drops events from before a time in the past. The answer says how many, of how many chains, and the signed anchor. */
+export async function pruneTrail(
+  context: BrokerContext,
+  by: { readonly actor: AuditActor; readonly requestId?: string },
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<Outcome<PruneResult>> {
+  const input = parseInput(retentionBody, body)
+  if (!input.ok) return input
+  const { before } = input.value
+  if (before > context.now()) {
+    return refuse({ reason: 'request_invalid', message: 'before: must be in the past' })
+  }
+  const { db, audit, now, log, publicUrl, checkpointKey } = context
+  const keys = checkpointKeys(context)
+  const sign = createAnchorSigner({ key: checkpointKey, publicUrl, now })
+  const request = { before, ...by, ...(signal === undefined ? {} : { signal }) }
+  return dropAuditBefore({ db, audit, now, log, keys, sign }, request)
 }
 
 /** The whole trail as JSON Lines, ending with a checkpoint over exactly what was written. */

@@ -82,7 +82,7 @@ export async function insertGrant(
     .insertInto('grants')
     .values({
       ...place,
-      ...{ is_default: true, state: 'active', identity: '{}', scopes: '[]', refreshable: true },
+      ...{ is_default: true, state: 'active' as const, identity: '{}', scopes: '[]', refreshable: true },
       credential: seal(ring, grantContext(place), credential),
       ...{
         access_expires_at: at,
@@ -110,7 +110,13 @@ export async function insertConsentRequest(
     .insertInto('consent_requests')
     .values({
       ...place,
-      ...{ attachment_id: 'att_1', ask: '{}', binding: 'complete', verifier_hash: row.id, status: 'pending' },
+      ...{
+        attachment_id: 'att_1',
+        ask: '{}',
+        binding: 'complete' as const,
+        verifier_hash: row.id,
+        status: 'pending' as const,
+      },
       pending: seal(ring, consentContext(place, 'pending'), 'pkce verifier'),
       credential: seal(ring, consentContext(place, 'credential'), 'refresh token'),
       ...{ created_at: at, expires_at: at },

@@ -9,6 +9,9 @@ import { readText } from '../input/values.ts'
 import { cell, count } from '../output/text.ts'
 import { examples } from './examples.ts'
 
+/** With what retention dropped, which an older broker does not tell. */
+type Verdict = AuditVerdict & { readonly dropped?: unknown }
+
 interface VerifyOptions {
   readonly file?: string
   readonly checkpoint?: string
@@ -40,17 +43,24 @@ async function verify(context: Context, options: VerifyOptions): Promise<number>
   const checkpoints = text === undefined ? [] : (await shell.loadAudit()).readCheckpoints(text)
   if (text !== undefined && checkpoints.length === 0)
     throw misuse('--checkpoint: the file holds no checkpoint')
-  const verdict =
+  const verdict: Verdict =
     options.file === undefined
       ? await verifyThere(context, checkpoints)
       : await verifyHere(context, resolve(shell.folder, options.file), checkpoints)
   output.result(verdict, () => verdictText(verdict, output.paint))
   if (verdict.valid && verdict.tail !== 'proven')
     output.warn('the end of the trail is unproven: --checkpoint with a checkpoint kept elsewhere proves it')
+  if (
+    verdict.valid &&
+    options.file !== undefined &&
+    verdict.dropped !== undefined &&
+    checkpoints.length === 0
+  )
+    output.warn('without --checkpoint only the file itself says that it was the broker who dropped events')
   return verdict.valid ? 0 : 1
 }
 
-async function verifyThere(context: Context, checkpoints: readonly string[]): Promise<AuditVerdict> {
+async function verifyThere(context: Context, checkpoints: readonly string[]): Promise<Verdict> {
   const { client } = await connectToBroker(context)
   return await client.call('POST', '/v1/audit/verify', auditVerdict, { body: { checkpoints } })
 }
@@ -59,7 +69,7 @@ async function verifyHere(
   { shell }: Context,
   file: string,
   checkpoints: readonly string[],
-): Promise<AuditVerdict> {
+): Promise<Verdict> {
   const { verifyExport } = await shell.loadAudit()
   const input = createReadStream(file, 'utf8')
   try {
@@ -88,9 +98,14 @@ async function* linesOf(input: ReturnType<typeof createReadStream>): AsyncGenera
   if (fault !== undefined) throw fault
 }
 
-function verdictText(verdict: AuditVerdict, paint: Context['output']['paint']): string {
+function verdictText(verdict: Verdict, paint: Context['output']['paint']): string {
   const events = count(verdict.events, 'event')
+  const { dropped } = verdict
+  const earlier =
+    typeof dropped === 'number' && dropped > 0
+      ? `; ${count(dropped, 'older event')} ${dropped === 1 ? 'was' : 'were'} dropped under a signed anchor`
+      : ''
   return verdict.valid
-    ? `${paint('good', 'Valid')}: ${events}, tail ${cell(verdict.tail)}.`
+    ? `${paint('good', 'Valid')}: ${events}, tail ${cell(verdict.tail)}${earlier}.`
     : `${paint('bad', 'Not valid')}: ${cell(verdict.problem)} (${events} read).`
 }

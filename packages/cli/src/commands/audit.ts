@@ -4,6 +4,7 @@ import { type Act, type Context, connectToBroker } from '../context.ts'
 import { time, wholeNumber } from '../input/options.ts'
 import { cell, instant, table } from '../output/text.ts'
 import { addAuditExport } from './audit-export.ts'
+import { addAuditPrune } from './audit-prune.ts'
 import { addAuditVerify } from './audit-verify.ts'
 import { examples } from './examples.ts'
 
@@ -19,7 +20,7 @@ interface ListOptions {
 
 /** Adds `audit` and what is beneath it. */
 export function addAudit(program: Command, act: Act): void {
-  const group = program.command('audit').description('Read, verify and export the audit trail.')
+  const group = program.command('audit').description('Read, verify, export and prune the audit trail.')
   group
     .command('list')
     .description('List audit events, newest first.')
@@ -34,6 +35,7 @@ export function addAudit(program: Command, act: Act): void {
     .action(act(list))
   addAuditVerify(group, act)
   addAuditExport(group, act)
+  addAuditPrune(group, act)
 }
 
 async function list(context: Context, options: ListOptions): Promise<void> {
