@@ -32,7 +32,7 @@ export interface RawAnswer {
 }
 
 /** One HTTP call whose body is ready to be sent. */
-export type RawCall = Omit<ProviderCall, 'body'> & { readonly body?: string | URLSearchParams }
+export type RawCall = Omit<ProviderCall, 'body'> & { readonly body?: string }
 
 /**
  * Calls a provider once and reads its answer as JSON, at most {@link maxAnswerBytes} of it.

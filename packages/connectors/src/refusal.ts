@@ -29,6 +29,8 @@ export function refuseUnsupported(behaviour: DriverBehaviour, request: MintReque
     if (!narrows.resources && request.resources.length > 0) return 'resources'
     if (!narrows.audience && request.audience.length > 0) return 'audience'
     if (!narrows.installationId && request.installationId !== undefined) return 'installationId'
+    // `*`: the provider alone knows which types there are.
+    if (narrows.authorizationDetails.includes('*')) return undefined
     if (narrows.authorizationDetails.length === 0 && request.authorizationDetails.length > 0)
       return 'authorizationDetails'
     const unknown = request.authorizationDetails.some(

@@ -58,7 +58,7 @@ export async function serve(
 
 /** A driver's way out, over the real `fetch`, at a fixed time. */
 export function accessAt(now: number, changes: Partial<ProviderAccess> = {}): ProviderAccess {
-  return { fetch: globalThis.fetch, now: () => now, signal: AbortSignal.timeout(5_000), ...changes }
+  return { fetch: globalThis.fetch, now: () => now, signal: AbortSignal.timeout(30_000), ...changes }
 }
 
 /** A request of the app for everything, with changes. */

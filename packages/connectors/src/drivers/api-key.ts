@@ -82,10 +82,7 @@ const settings = z.strictObject({
     .optional(),
   serviceUrls: z
     .array(
-      address().refine(
-        (url) => isSecure(new URL(url)),
-        'must be https, unless it is on loopback',
-      ),
+      address().refine((url) => isSecure(new URL(url)), 'must be https, unless it is on loopback'),
       { error: 'must be a list of URLs' },
     )
     .max(100, 'must hold at most 100 URLs')

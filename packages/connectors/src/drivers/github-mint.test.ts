@@ -217,7 +217,7 @@ describe('minting', () => {
   })
 
   test.each([
-    { subject: { type: 'user', id: 'u1' } },
+    { subject: { type: 'token', token: 't' } },
     { scopes: ['repo'] },
     { resources: ['https://api.github.com'] },
     { audience: ['x'] },

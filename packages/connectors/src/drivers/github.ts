@@ -13,8 +13,17 @@ import {
 } from '../driver.ts'
 import { readAnswer, unexpectedAnswer } from '../http.ts'
 import { refused, refuseUnsupported } from '../refusal.ts'
-import { address, jsonSchemaOf, mergeFields, parseFields, plainText, requireSecretsAgain, shownText } from '../settings.ts'
+import {
+  address,
+  jsonSchemaOf,
+  mergeFields,
+  parseFields,
+  plainText,
+  requireSecretsAgain,
+  shownText,
+} from '../settings.ts'
 import { gitHubApi, provider } from './github-api.ts'
+import { githubConsent } from './github-consent.ts'
 import {
   holdInstallationDetail,
   type InstallationDetail,
@@ -26,7 +35,7 @@ import { parsePrivateKey, signAppToken } from './github-key.ts'
 import { createInstallationToken } from './github-token.ts'
 
 const behaviour: DriverBehaviour = {
-  subjects: ['app'],
+  subjects: ['app', 'user'],
   narrows: {
     scopes: false,
     resources: false,
@@ -87,6 +96,7 @@ export const githubDriver: Driver = {
     details.length === 0 ||
     details.some(({ repositories, permissions }) => repositories === undefined && permissions === undefined),
   mint,
+  consent: githubConsent,
   revokeToken,
 }
 
@@ -134,6 +144,8 @@ async function mint(
 ): Promise<MintedToken | MintRefusal> {
   const unsupported = refuseUnsupported(behaviour, request)
   if (unsupported !== undefined) return unsupported
+  if (request.subject.type === 'user')
+    return refused('no_credential', 'A token of a user comes from the consent of that user')
   const credential = stored.safeParse({ ...current.configuration, ...current.secrets })
   if (!credential.success) return refused('no_credential', 'This connector holds no key of a GitHub App')
   const { appId, apiUrl, privateKeyPem } = credential.data

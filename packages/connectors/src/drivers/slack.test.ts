@@ -196,8 +196,14 @@ describe('minting', () => {
     expect(await driver.mint(settings, appRequest(), access)).toMatchObject({ reason: 'no_credential' })
   })
 
+  test('of a user comes from consent, never from here', async () => {
+    expect(await mint(learnt, { subject: { type: 'user', id: 'u1' } })).toMatchObject({
+      reason: 'no_credential',
+    })
+  })
+
   test.each([
-    { subject: { type: 'user', id: 'u1' } },
+    { subject: { type: 'token', token: 't' } },
     { resources: ['https://slack.com'] },
     { audience: ['x'] },
     { authorizationDetails: [{ type: 'x' }] },

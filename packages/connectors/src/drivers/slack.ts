@@ -14,7 +14,16 @@ import {
 } from '../driver.ts'
 import { callProvider, readAnswer, unexpectedAnswer } from '../http.ts'
 import { quoted, refused, refuseUnsupported } from '../refusal.ts'
-import { address, jsonSchemaOf, mergeFields, parseFields, plainText, requireSecretsAgain, shownText } from '../settings.ts'
+import {
+  address,
+  jsonSchemaOf,
+  mergeFields,
+  parseFields,
+  plainText,
+  requireSecretsAgain,
+  shownText,
+} from '../settings.ts'
+import { slackConsent } from './slack-consent.ts'
 
 const provider = 'Slack'
 const defaultApiUrl = 'https://slack.com/api'
@@ -23,7 +32,7 @@ const defaultApiUrl = 'https://slack.com/api'
 const slackOrigins = ['https://slack.com', 'https://files.slack.com', 'https://mcp.slack.com']
 
 const behaviour: DriverBehaviour = {
-  subjects: ['app'],
+  subjects: ['app', 'user'],
   narrows: {
     scopes: true,
     resources: false,
@@ -49,7 +58,8 @@ const settings = z.strictObject({
   botToken: plainText()
     .regex(/^\S+$/, 'must not hold white space')
     .regex(/^(?!xoxe)/, 'must not be a rotating token (xoxe…): it ends after twelve hours')
-    .regex(/^(?!xox[pcds]-|xapp-)/, 'must be the token of a bot (xoxb-…), not of a person or an app'),
+    .regex(/^(?!xox[pcds]-|xapp-)/, 'must be the token of a bot (xoxb-…), not of a person or an app')
+    .optional(),
   apiUrl: address().default(defaultApiUrl),
   appId: plainText().optional(),
   clientId: plainText().optional(),
@@ -93,7 +103,7 @@ const faults: readonly string[] = [
   'team_added_to_org',
 ]
 
-/** A Slack app, by the bot token of one workspace. */
+/** A Slack app: by the bot token of one workspace, or by consent of people and workspaces. */
 export const slackDriver: Driver = {
   service: 'slack',
   type: 'slack',
@@ -109,14 +119,19 @@ export const slackDriver: Driver = {
   holdDetail: holdsNoDetails,
   isFullAccess: () => false,
   mint,
+  consent: slackConsent((configuration) => originsFor(String(configuration.apiUrl))),
 }
 
 function parseSettings(data: unknown): ConnectorSettings {
   const { botToken, clientSecret, signingSecret, ...configuration } = parseFields(settings, data)
+  if (botToken === undefined && configuration.clientId === undefined)
+    throw new InvalidSettings('botToken is required, or clientId and clientSecret for consent')
+  if (botToken === undefined && clientSecret === undefined)
+    throw new InvalidSettings('clientSecret is required with clientId')
   return {
     configuration,
     secrets: {
-      botToken,
+      ...(botToken === undefined ? {} : { botToken }),
       ...(clientSecret === undefined ? {} : { clientSecret }),
       ...(signingSecret === undefined ? {} : { signingSecret }),
     },
@@ -131,7 +146,10 @@ function mergeSettings(current: ConnectorSettings, data: unknown): ConnectorSett
 
 async function check(current: ConnectorSettings, access: ProviderAccess): Promise<CheckedSettings> {
   const { apiUrl } = storedConfiguration.parse(current.configuration)
-  const { botToken } = storedSecrets.parse(current.secrets)
+  const secrets = storedSecrets.safeParse(current.secrets)
+  // A client's secret can't be tried without a code to redeem.
+  if (!secrets.success) return { configuration: {} }
+  const { botToken } = secrets.data
   const response = await callProvider(access, {
     provider,
     method: 'POST',
@@ -166,11 +184,20 @@ function scopesOf(headers: Headers): readonly string[] | undefined {
   return [...new Set(named.filter((scope) => /^[A-Za-z0-9:._-]{1,100}$/.test(scope)))].sort()
 }
 
+function originsFor(apiUrl: string): readonly string[] {
+  return apiUrl === defaultApiUrl ? slackOrigins : [new URL(apiUrl).origin]
+}
+
 async function mint(current: ConnectorSettings, request: MintRequest): Promise<MintedToken | MintRefusal> {
   const unsupported = refuseUnsupported(behaviour, request)
   if (unsupported !== undefined) return unsupported
   const secrets = storedSecrets.safeParse(current.secrets)
-  if (!secrets.success) return refused('no_credential', 'This connector holds no bot token')
+  if (request.subject.type === 'user')
+    return refused('no_credential', 'A token of a user comes from the consent of that user')
+  if (!secrets.success)
+    return current.configuration.clientId === undefined
+      ? refused('no_credential', 'This connector holds no bot token')
+      : refused('installation_required', 'The app is not installed in a workspace yet: install it')
   const { apiUrl, teamId, ...known } = storedConfiguration.parse(current.configuration)
   if (request.installationId !== undefined && request.installationId !== teamId)
     return refused(
@@ -192,7 +219,7 @@ async function mint(current: ConnectorSettings, request: MintRequest): Promise<M
     // All of them, whatever was asked for: the token can't be narrowed.
     granted: { scopes: known.scopes ?? [], resources: [], authorizationDetails: [] },
     enforcedBy: 'none',
-    origins: apiUrl === defaultApiUrl ? slackOrigins : [new URL(apiUrl).origin],
+    origins: originsFor(apiUrl),
     ...(teamId === undefined ? {} : { installationId: teamId, tenantId: teamId }),
     ...(known.teamName === undefined ? {} : { name: known.teamName }),
     ...(known.botUserId === undefined ? {} : { externalSubject: known.botUserId }),

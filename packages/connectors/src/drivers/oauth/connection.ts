@@ -1,5 +1,6 @@
 import * as client from 'openid-client'
-import type { JsonObject, ProviderAccess } from '../../driver.ts'
+import type { GrantIdentity } from '../../consent.ts'
+import { InvalidSettings, type JsonObject, type ProviderAccess } from '../../driver.ts'
 import { isSecure } from '../../settings.ts'
 import { importKey, type SigningKey } from './keys.ts'
 
@@ -42,8 +43,12 @@ export interface OAuthQuirks {
   readonly refreshSendsRedirectUri: boolean
   /** The member of a token answer that holds the tokens, where it is not the answer itself. */
   readonly tokenMember?: string
+  /** The scope that makes the provider give a refresh token: asked for whenever refresh tokens are used. */
+  readonly offlineScope?: string
   /** A refresh ends the access token before it. Unknown means that it does. */
   readonly refreshEndsAccessToken: boolean
+  /** Names the provider answers with for scopes that are asked for by another: the answer's, and the asked one. */
+  readonly scopeAliases: Readonly<Record<string, string>>
   /** The provider's own error codes, by the standard one each means; `temporarily_unavailable` for a fault. */
   readonly errorCodes: Readonly<Record<string, string>>
 }
@@ -56,10 +61,11 @@ export const plainQuirks: OAuthQuirks = {
   tokenRequestBody: 'form',
   refreshSendsRedirectUri: false,
   refreshEndsAccessToken: true,
+  scopeAliases: {},
   errorCodes: {},
 }
 
-/** Everything the engine needs of one connector: plain data, built from its settings on every call. */
+/** Everything the engine needs of one connector, built from its settings on every call. */
 export interface OAuthConnection {
   /** For messages. */
   readonly provider: string
@@ -75,6 +81,8 @@ export interface OAuthConnection {
   readonly defaultAudience?: string
   /** The life of a token whose answer names none. */
   readonly defaultTokenExpiresInSeconds?: number
+  /** Who consented, by the provider's own API, where neither an ID token nor userinfo tells. */
+  readonly identify?: (accessToken: string, access: ProviderAccess) => Promise<GrantIdentity>
 }
 
 /** What openid-client calls in place of `fetch`. */
@@ -87,6 +95,12 @@ export async function configure(
   fetch: ClientFetch,
 ): Promise<client.Configuration> {
   const { server } = connection
+  const urls = endpointsOf(server)
+  if (!urls.every(isSecure))
+    throw new InvalidSettings(
+      `The addresses of ${connection.provider} must be https for consent, unless they are on loopback`,
+    )
+  const alg = idTokenAlg(server)
   const config = new client.Configuration(
     serverMetadata(server),
     connection.client.id,
@@ -94,14 +108,14 @@ export async function configure(
       // ID tokens are judged by the injected clock, like everything else.
       [client.clockSkew]: Math.round((access.now() - Date.now()) / 1000),
       [client.clockTolerance]: 30,
-      ...(idTokenAlg(server) === undefined ? {} : { id_token_signed_response_alg: idTokenAlg(server) }),
+      ...(alg === undefined ? {} : { id_token_signed_response_alg: alg }),
     },
     await authenticate(connection),
   )
   config[client.customFetch] = fetch
   // The caller's signal limits the time: it is the only one that reaches `access.fetch`.
   config.timeout = 0
-  if (usesLoopback(server)) client.allowInsecureRequests(config)
+  if (urls.some((url) => url.protocol === 'http:')) client.allowInsecureRequests(config)
   return config
 }
 
@@ -139,10 +153,8 @@ async function authenticate({ client: { authMethod, secret, assertionKey }, serv
   return client.None()
 }
 
-/** Plain http is spoken on loopback only: any other endpoint was refused on entry and is refused again here. */
-function usesLoopback(server: OAuthServer): boolean {
-  const urls = Object.entries(server)
+function endpointsOf(server: OAuthServer): readonly URL[] {
+  return Object.entries(server)
     .filter(([name, value]) => /(Endpoint|Uri)$/.test(name) && typeof value === 'string')
     .map(([, value]) => new URL(String(value)))
-  return urls.every(isSecure) && urls.some((url) => url.protocol === 'http:')
 }

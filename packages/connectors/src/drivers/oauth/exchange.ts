@@ -117,7 +117,7 @@ export function plainFetch(connection: OAuthConnection, access: ProviderAccess):
       method: method === 'POST' ? 'POST' : 'GET',
       url,
       headers,
-      ...(body instanceof URLSearchParams ? { body } : {}),
+      ...(body instanceof URLSearchParams ? { body: body.toString() } : {}),
     })
     if (raw.fault !== undefined) throw raw.fault
     const content = raw.headers.get('content-type') ?? 'text/plain'
@@ -165,10 +165,10 @@ function tokenRequest(
   { quirks }: OAuthConnection,
   headers: Readonly<Record<string, string>>,
   body: unknown,
-): { readonly headers: Readonly<Record<string, string>>; readonly body: string | URLSearchParams } {
+): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
   const parameters = new URLSearchParams(body instanceof URLSearchParams ? body : undefined)
   for (const [name, value] of Object.entries(quirks.tokenRequestParams)) parameters.set(name, value)
-  if (quirks.tokenRequestBody === 'form') return { headers, body: parameters }
+  if (quirks.tokenRequestBody === 'form') return { headers, body: parameters.toString() }
   return {
     headers: { ...headers, 'content-type': 'application/json' },
     body: JSON.stringify(Object.fromEntries(parameters)),

@@ -19,11 +19,7 @@ export interface SigningKey {
  *
  * @throws {InvalidSettings} naming `field`, never its value.
  */
-export function parseSigningKey(
-  field: string,
-  text: string,
-  algorithm: (typeof algorithms)[number],
-): string {
+export function parseSigningKey(field: string, text: string, algorithm: (typeof algorithms)[number]): string {
   const key = readKey(text.replaceAll('\\r', '').replaceAll('\\n', '\n').trim())
   if (key === undefined)
     throw new InvalidSettings(`${field} is not a private key in PEM form, without a passphrase`)
