@@ -111,6 +111,11 @@ export interface RotatedTokens {
 /** The part of a driver that knows consent: present where a person or a tenant can grant something. */
 export interface ConsentDriver {
   behaviour(configuration: JsonObject): ConsentBehaviour
+  /**
+   * The fields of the configuration that say where a grant's credential is sent. When one changes, the connector's
+   * grants end: nobody who may update a connector gets its users' refresh tokens sent to a host of theirs.
+   */
+  readonly places: readonly string[]
   /** The names of scopes for people; a scope that is not in it is shown as it is. */
   readonly scopeTitles?: Readonly<Record<string, string>>
   /** What a person is asked for when nobody says. */

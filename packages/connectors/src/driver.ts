@@ -29,7 +29,7 @@ export interface DriverBehaviour {
     readonly scopes: boolean
     readonly resources: boolean
     readonly audience: boolean
-    /** The `type`s of `authorizationDetails` it understands. */
+    /** The `type`s of `authorizationDetails` it understands; `['*']`: whatever the provider does. */
     readonly authorizationDetails: readonly string[]
     readonly installationId: boolean
   }
@@ -153,10 +153,11 @@ export interface Driver {
   ): Promise<MintedToken | MintRefusal>
   /** Consent and refresh, where a person or a tenant can grant something. */
   readonly consent?: ConsentDriver
-  /** Ends one token at the provider. Present exactly when `behaviour.revokesTokens`. @throws {ProviderFault} */
+  /** Ends one token at the provider; `unsupported` where this connector has no call for it. Present exactly when
+   * `behaviour.revokesTokens`. @throws {ProviderFault} */
   revokeToken?(
     settings: ConnectorSettings,
     token: string,
     access: ProviderAccess,
-  ): Promise<'revoked' | 'already_ended'>
+  ): Promise<'revoked' | 'already_ended' | 'unsupported'>
 }

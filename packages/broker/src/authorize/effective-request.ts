@@ -40,7 +40,9 @@ export function effectiveRequest(
   const details = withinDetails(request.authorizationDetails, ceiling.authorizationDetails, driver)
   if (!details.ok) return details
 
-  if (environment === 'production' && !ceiling.fullAccess && driver.isFullAccess(details.value)) {
+  // A user's token reaches what the user may, whatever it says: only the app's own reaches everything.
+  const ofTheApp = subjectType === 'app' && environment === 'production'
+  if (ofTheApp && !ceiling.fullAccess && driver.isFullAccess(details.value)) {
     return refuse({ reason: 'full_access_not_allowed' })
   }
   return accept({
@@ -73,7 +75,7 @@ function withinDetails(
   if (wanted === undefined) return accept(ceiling ?? [])
   const held: AuthorizationDetail[] = []
   for (const detail of wanted) {
-    if (!driver.behaviour.narrows.authorizationDetails.includes(detail.type)) {
+    if (!knowsDetail(driver, detail.type)) {
       return refuse({
         reason: 'request_invalid',
         message: `authorizationDetails: ${driver.title} connectors know no type "${detail.type.slice(0, 64)}"`,
@@ -86,6 +88,12 @@ function withinDetails(
     held.push(result.value)
   }
   return accept(held)
+}
+
+/** Whether a driver understands details of a type: one that passes them on as they are says `*`. */
+export function knowsDetail(driver: Driver, type: string): boolean {
+  const known = driver.behaviour.narrows.authorizationDetails
+  return known.includes('*') || known.includes(type)
 }
 
 function normalize(driver: Driver, detail: AuthorizationDetail): Outcome<AuthorizationDetail> {

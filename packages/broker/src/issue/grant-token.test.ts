@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findConnector, updateConnector } from '../store/connectors.ts'
 import { giveLeaseBack, storeRefreshed, takeLease } from '../store/grant-lease.ts'
 import { makeDefault, readGrant } from '../store/grants.ts'
 import { openCredential } from './grant-credential.ts'
@@ -261,6 +262,19 @@ describe('a revocation', () => {
     expect((await project.ask({ subject: { type: 'app' }, installationId: 'T1' })).body.token).not.toBe(
       'access-0',
     )
+  })
+
+  it('comes with a change of where credentials are sent, and goes to neither place', async () => {
+    const { project, grantId } = await projectOfAnn()
+    const { db } = broker.context
+    const connector = await findConnector(db, `fake/${project.name}`)
+    if (connector === undefined) throw new Error('gone')
+    const settings = { configuration: { apiUrl: 'https://else.test' }, secrets: 'sealed', version: 2 }
+    await updateConnector(db, connector, { settings, endsGrants: true, now: broker.clock.now })
+    expect(await stateOf(grantId)).toMatchObject({ state: 'ended', revoke_at: null })
+    await createGrantWork(broker.context, { everyMs: 3_600_000 }).runOnce()
+    expect(provider.calls.endings).toEqual([])
+    expect((await project.ask(ann)).body.error?.code).toBe('user_authorization_required')
   })
 
   it('comes with the removal of the attachment, the project and the connector', async () => {

@@ -1,6 +1,7 @@
 import {
   type ConnectorSettings,
   type Driver,
+  InvalidSettings,
   type MintedToken,
   type MintRefusal,
   type MintRequest,
@@ -26,9 +27,9 @@ export async function endAtProvider(
 ): Promise<EndingOutcome> {
   if (driver.revokeToken === undefined) return 'unsupported'
   try {
-    await driver.revokeToken(settings, token, providerAccess(context))
+    const outcome = await driver.revokeToken(settings, token, providerAccess(context))
     context.metrics.providerCall(driver.service, 'revoke', 'ok')
-    return 'revoked'
+    return outcome === 'unsupported' ? 'unsupported' : 'revoked'
   } catch (error) {
     context.metrics.providerCall(driver.service, 'revoke', 'fault')
     context.log('warn', 'a token could not be ended at its provider', {
@@ -79,6 +80,8 @@ export async function callProvider(
 
 /** A fault on the way to a provider as a refusal; anything that is not one is a defect and goes on up. */
 export function refusalOfFault(driver: Driver, error: unknown): Refusal {
+  // The connector itself lacks something: its message names the field and never a value.
+  if (error instanceof InvalidSettings) return { reason: 'credential_absent', message: error.message }
   if (error instanceof ProviderFault) {
     return { reason: 'provider_fault', message: error.message }
   }

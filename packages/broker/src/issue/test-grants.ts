@@ -25,6 +25,7 @@ export function createRotatingProvider(now: () => number, lifeMs = 3_600_000): R
     afterRotation: async () => {},
     beforeRefresh: async () => undefined,
     consent: {
+      places: ['apiUrl'],
       behaviour: () => ({
         kinds: ['user', 'installation'],
         refreshEndsAccessToken: true,

@@ -1,6 +1,7 @@
 import { type Driver, InvalidSettings } from '@valetkey/connectors'
 import type { AuthorizationDetail } from '@valetkey/protocol'
 import { z } from 'zod'
+import { knowsDetail } from '../authorize/effective-request.ts'
 import { whyNotRedirectUri } from '../consent/redirect-uri.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, refuse } from '../refusal.ts'
@@ -204,7 +205,7 @@ function ceilingFrom(input: z.output<typeof newAttachment>, driver: Driver): Out
   }
   const details: AuthorizationDetail[] = []
   for (const detail of input.authorizationDetails ?? []) {
-    if (!narrows.authorizationDetails.includes(detail.type)) {
+    if (!knowsDetail(driver, detail.type)) {
       return invalid(`authorizationDetails: ${driver.service} knows no type "${detail.type.slice(0, 64)}"`)
     }
     try {
@@ -260,7 +261,7 @@ function warningsFor(driver: Driver, ceiling: Ceiling, environments: readonly st
       `${driver.title} has no call to end a token early: --max-ttl-seconds limits the lease, not the credential.`,
     )
   }
-  const narrowable = driver.behaviour.narrows.authorizationDetails.length > 0
+  const narrowable = driver.isFullAccess([])
   if (narrowable && ceiling.authorizationDetails === null) {
     warnings.push(
       environments.includes('production') && !ceiling.fullAccess

@@ -1,4 +1,5 @@
 import { type ConnectorSettings, type Driver, InvalidSettings } from '@valetkey/connectors'
+import canonicalize from 'canonicalize'
 import { z } from 'zod'
 import type { BrokerContext } from '../context.ts'
 import { openSettings, sealSecrets } from '../issue/connector-settings.ts'
@@ -141,6 +142,7 @@ async function tryUpdate(
     ...(input.uid === undefined ? {} : { uid: input.uid }),
     ...(input.name === undefined ? {} : { name: input.name }),
     ...(settings === undefined ? {} : { settings: settings.value }),
+    endsGrants: settings !== undefined && sendsElsewhere(driver, current.value, settings.value.configuration),
     now: context.now(),
   })
   const uid = input.uid ?? current.value.uid
@@ -154,6 +156,17 @@ async function tryUpdate(
   return accept(
     describeForOperator(context, row, await listAttachments(context.db, { connectorIds: [row.id] })),
   )
+}
+
+/** Whether the credentials of grants would go to another place than the one their users agreed to. */
+function sendsElsewhere(
+  driver: Driver,
+  current: ConnectorRow,
+  configuration: Readonly<Record<string, unknown>>,
+): boolean {
+  const text = (value: unknown) => (value === undefined ? undefined : canonicalize(value))
+  const places = driver.consent?.places ?? []
+  return places.some((name) => text(current.configuration[name]) !== text(configuration[name]))
 }
 
 /** The settings as they will be, confirmed by the provider and sealed for the next version of the row. */

@@ -75,7 +75,13 @@ export async function insertGrant(
 ): Promise<void> {
   const place = {
     ...{ id: row.id, connector_id: row.connector, owner: 'place/prj_1/production', project_id: 'prj_1' },
-    ...{ environment: 'production', kind: 'user', issuer: '', user_id: row.userId, installation_id: '' },
+    ...{
+      environment: 'production',
+      kind: 'user' as const,
+      issuer: '',
+      user_id: row.userId,
+      installation_id: '',
+    },
     credential_version: 1,
   } as const
   await db
@@ -103,7 +109,12 @@ export async function insertConsentRequest(
   row: { readonly id: string; readonly connector: string },
 ): Promise<void> {
   const place = {
-    ...{ id: row.id, kind: 'authorize', connector_id: row.connector, owner: 'place/prj_1/production' },
+    ...{
+      id: row.id,
+      kind: 'authorize' as const,
+      connector_id: row.connector,
+      owner: 'place/prj_1/production',
+    },
     ...{ project_id: 'prj_1', environment: 'production', issuer: '', user_id: 'ann' },
   } as const
   await db

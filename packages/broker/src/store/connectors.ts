@@ -1,6 +1,6 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { errorCode } from './database-unreachable.ts'
-import { endGrants } from './grant-ending.ts'
+import { endGrants, lockAttachments } from './grant-ending.ts'
 import { cutPage, type Page } from './page.ts'
 import type { ConnectorRow, Schema } from './schema.ts'
 import { endTokensOf } from './token-ending.ts'
@@ -112,6 +112,8 @@ export interface ConnectorChange {
     readonly secrets: string
     readonly version: number
   }
+  /** Grants whose credentials would from now on be sent elsewhere end, without a call to anywhere. */
+  readonly endsGrants?: boolean
   readonly now: number
 }
 
@@ -124,8 +126,53 @@ export async function updateConnector(
   current: ConnectorRow,
   change: ConnectorChange,
 ): Promise<ConnectorRow | 'changed' | 'uid_taken'> {
+  try {
+    return await db.transaction().execute(async (transaction) => {
+      if (change.endsGrants === true) {
+        await lockAttachments(transaction, { connectorId: current.id })
+        await endGrants(transaction, { connectorId: current.id }, { now: change.now, revokeAt: null })
+        await endConsents(transaction, current.id)
+      }
+      const row = await changeRow(transaction, current, change)
+      if (row === undefined) throw new ChangedMeanwhile()
+      return row
+    })
+  } catch (error) {
+    if (error instanceof ChangedMeanwhile) return 'changed'
+    // unique_violation
+    if (errorCode(error) === '23505') return 'uid_taken'
+    throw error
+  }
+}
+
+/** A code that a browser brings back must not be redeemed elsewhere either. */
+async function endConsents(transaction: Transaction<Schema>, connectorId: string): Promise<void> {
+  await transaction
+    .updateTable('consent_requests')
+    .set({
+      status: 'error',
+      error_code: 'connector_changed',
+      error_message: 'The connector was changed meanwhile: begin again',
+      state_hash: null,
+      pending: null,
+      credential: null,
+      code_hash: null,
+    })
+    .where('connector_id', '=', connectorId)
+    .where('status', 'in', ['pending', 'consented'])
+    .execute()
+}
+
+/** Undoes what its transaction has done. */
+class ChangedMeanwhile extends Error {}
+
+function changeRow(
+  transaction: Transaction<Schema>,
+  current: ConnectorRow,
+  change: ConnectorChange,
+): Promise<ConnectorRow | undefined> {
   const { uid, name, settings } = change
-  let update = db
+  let update = transaction
     .updateTable('connectors')
     .set({
       updated_at: change.now,
@@ -141,13 +188,7 @@ export async function updateConnector(
     // The sealed text too: a key rotation re-wraps it without growing the version.
     update = update.where('version', '=', current.version).where('secrets', '=', current.secrets)
   }
-  try {
-    return (await update.returningAll().executeTakeFirst()) ?? 'changed'
-  } catch (error) {
-    // unique_violation
-    if (errorCode(error) === '23505') return 'uid_taken'
-    throw error
-  }
+  return update.returningAll().executeTakeFirst()
 }
 
 /** Marks a connector as removed, detaches it everywhere and ends what was issued from it. */

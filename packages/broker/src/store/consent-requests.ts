@@ -114,18 +114,17 @@ export async function findGrantedScopes(
   return (await query.executeTakeFirst())?.scopes ?? []
 }
 
-/** Takes a device code out of use, and notes that it was one that led to the request; returns the request's id. */
+/** Takes a device code out of use, and notes which browser it was typed into; returns the request's id. */
 export async function takeDeviceCode(
   db: Kysely<Schema>,
-  hash: string,
-  now: number,
+  entry: { readonly codeHash: string; readonly browserHash: string; readonly now: number },
 ): Promise<string | undefined> {
   const row = await db
     .updateTable('consent_requests')
-    .set({ device_code_hash: null, entered_by: 'device' })
-    .where('device_code_hash', '=', hash)
+    .set({ device_code_hash: null, entered_by: 'device', browser_hash: entry.browserHash })
+    .where('device_code_hash', '=', entry.codeHash)
     .where('status', '=', 'pending')
-    .where('expires_at', '>', now)
+    .where('expires_at', '>', entry.now)
     .returning('id')
     .executeTakeFirst()
   return row?.id
@@ -137,6 +136,7 @@ export async function noteLeaving(
   id: string,
   leaving: {
     readonly browserHash: string
+    readonly enteredBy: ConsentRequestRow['entered_by']
     readonly stateHash: string
     readonly pending: string
     readonly now: number
@@ -148,7 +148,7 @@ export async function noteLeaving(
       browser_hash: leaving.browserHash,
       state_hash: leaving.stateHash,
       pending: leaving.pending,
-      entered_by: sql<'url' | 'device'>`coalesce(entered_by, 'url')`,
+      entered_by: leaving.enteredBy,
     })
     .where('id', '=', id)
     .where('status', '=', 'pending')

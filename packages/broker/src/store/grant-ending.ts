@@ -21,7 +21,8 @@ export interface GrantsToEnd {
 export function endGrants(
   transaction: Transaction<Schema>,
   grants: GrantsToEnd,
-  moments: { readonly now: number; readonly revokeAt: number },
+  /** `revokeAt` null: it must not be ended at the provider. */
+  moments: { readonly now: number; readonly revokeAt: number | null },
 ): Promise<GrantRow[]> {
   let update = transaction
     .updateTable('grants')

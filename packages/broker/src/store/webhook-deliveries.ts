@@ -20,7 +20,9 @@ export async function queueDelivery(
       url: delivery.url,
       body: delivery.body,
       next_at: delivery.now,
-      created_at: delivery.now,
+      // Two changes within a millisecond still have an order; whoever queues holds the lock on the request.
+      created_at: sql<number>`greatest(${delivery.now}::bigint, coalesce((select max(o.created_at) + 1
+        from webhook_deliveries o where o.request_id = ${delivery.requestId}), 0))`,
     })
     .execute()
 }

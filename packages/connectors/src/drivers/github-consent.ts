@@ -68,6 +68,7 @@ const installationsShape = z.object({
  * A user's token reaches what both the person and the App reach, and can't be narrowed.
  */
 export const githubConsent: ConsentDriver = {
+  places: ['apiUrl', 'webUrl'],
   behaviour: (configuration) => {
     const { clientId, appSlug } = stored.partial().parse(configuration)
     const installation = clientId !== undefined && appSlug !== undefined ? (['installation'] as const) : []

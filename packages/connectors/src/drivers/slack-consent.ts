@@ -53,6 +53,7 @@ const errorCodes = {
  */
 export function slackConsent(originsOf: (configuration: JsonObject) => readonly string[]): ConsentDriver {
   return {
+    places: ['apiUrl'],
     behaviour: (configuration) => ({
       kinds: configuration.clientId === undefined ? [] : ['user', 'installation'],
       // At most two access tokens live, so that a refresh may end the one in use; unrotated ones don't refresh.

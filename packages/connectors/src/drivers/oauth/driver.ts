@@ -40,6 +40,8 @@ export interface OAuthService
     | 'holdDetail'
   > {
   readonly scopeTitles?: Readonly<Record<string, string>>
+  /** See `ConsentDriver.places`. */
+  readonly places: readonly string[]
   readonly refreshEndsAccessToken: (configuration: JsonObject) => boolean
   readonly endsGrants: (configuration: JsonObject) => boolean
   readonly consentScopes: (configuration: JsonObject) => readonly string[]
@@ -49,9 +51,10 @@ export interface OAuthService
 
 /** A driver out of the engine and a service's data. */
 export function oauthServiceDriver(service: OAuthService): Driver {
-  const { resolve, scopeTitles, refreshEndsAccessToken, endsGrants, consentScopes, ...rest } = service
+  const { resolve, scopeTitles, places, refreshEndsAccessToken, endsGrants, consentScopes, ...rest } = service
   const revokes = service.behaviour.revokesTokens
   const consent: ConsentDriver = {
+    places,
     behaviour: (configuration): ConsentBehaviour => ({
       kinds: ['user'],
       refreshEndsAccessToken: refreshEndsAccessToken(configuration),

@@ -41,6 +41,7 @@ export const oauthDriver: Driver = oauthServiceDriver({
   clientUrl,
   normalizeDetail: normalizeAnyDetail,
   holdDetail: holdAnyDetail,
+  places: ['serverUrl', 'serverConfig'],
   refreshEndsAccessToken: (configuration) => publicFields(configuration).quirks.refreshEndsAccessToken,
   endsGrants: (configuration) => publicFields(configuration).server?.revocationEndpoint !== undefined,
   consentScopes: (configuration) => publicFields(configuration).userAuthorization?.scopes ?? [],

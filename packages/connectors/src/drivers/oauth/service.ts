@@ -107,6 +107,7 @@ export function createService(data: ServiceData): Driver {
     normalizeDetail: noDetails,
     holdDetail: holdsNoDetails,
     scopeTitles: data.scopeTitles,
+    places: data.places,
     refreshEndsAccessToken: () => quirks.refreshEndsAccessToken,
     endsGrants: (configuration) => data.server(placeOf(configuration)).revocationEndpoint !== undefined,
     consentScopes: (configuration) => storedShape.parse(configuration).scopes ?? data.defaultScopes,
