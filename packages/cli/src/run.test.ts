@@ -10,7 +10,6 @@ const weather = { id: 'scl_1', uid: 'api-key/weather', name: 'weather', type: 'a
 describe('the command line', () => {
   it.each([
     [['nonsense']],
-    [['connect', 'open', 'x']],
     [['scan']],
     [[]],
     [['connect']],

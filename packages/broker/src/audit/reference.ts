@@ -6,6 +6,7 @@ const grammar: Readonly<Record<string, RegExp>> = {
   project: /^(?:prj_[\w-]{1,32}|[a-z0-9][a-z0-9._-]{0,39})$/i,
   rule: /^trr_[\w-]{1,32}$/,
   id: /^vat_[\w-]{1,32}$/,
+  grant: /^grt_[\w-]{1,32}$/,
   token: /^stk_[\w-]{1,32}$/,
   service: /^[a-z0-9-]{1,40}$/,
 }

@@ -5,8 +5,9 @@ import { authenticate, bearerCredential, requireRole } from '../authenticate/aut
 import { answerTokenRequest } from '../issue/answer-token-request.ts'
 import { answerRevokeRequest } from '../issue/revoke-tokens.ts'
 import { describeConnector, readConnector } from '../manage/connectors.ts'
+import { answerImportRequest } from '../manage/import-tokens.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
-import { readAdmission } from '../store/admission.ts'
+import { noToken, readAdmission } from '../store/admission.ts'
 import { findConnector } from '../store/connectors.ts'
 import { type Environment, type Exchange, pathParameter, readJson, send } from './exchange.ts'
 
@@ -17,6 +18,20 @@ export function addRuntimeRoutes(app: Hono<Environment>): void {
     return send(
       exchange,
       await answerTokenRequest(exchange.get('broker'), {
+        requestId: exchange.get('requestId'),
+        credential: bearerCredential(exchange.req.header('authorization')),
+        connector: pathParameter(exchange, 'connector'),
+        body,
+      }),
+    )
+  })
+
+  // Compatible wire, but for operators: see `answerImportRequest`.
+  app.post('/v1/connect/token/:connector/import', async (exchange) => {
+    const body = await readJson(exchange)
+    return send(
+      exchange,
+      await answerImportRequest(exchange.get('broker'), {
         requestId: exchange.get('requestId'),
         credential: bearerCredential(exchange.req.header('authorization')),
         connector: pathParameter(exchange, 'connector'),
@@ -58,10 +73,7 @@ async function describeTo(exchange: Exchange): Promise<Outcome<object>> {
     projectId: caller.value.projectId,
     environment: caller.value.environment,
     connector: reference,
-    requestKey: '',
-    subjectKey: '',
-    rejectedTokenId: '',
-    validityBufferMs: 0,
+    ...noToken,
     now: context.now(),
   })
   const row = link === undefined ? undefined : await findConnector(context.db, link.connector.id)

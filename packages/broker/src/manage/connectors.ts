@@ -75,9 +75,13 @@ function describeForOperator(
     project.environments.push(attachment.environment)
     projects.set(attachment.project_id, project)
   }
+  const driver = context.findDriver(row.service)
   return {
     ...describeConnector(context, row),
-    supportedSubjectTypes: context.findDriver(row.service)?.behaviour.subjects ?? [],
+    supportedSubjectTypes: driver?.behaviour.subjects ?? [],
+    supportsRevocation:
+      driver?.behaviour.revokesTokens === true ||
+      driver?.consent?.behaviour(row.configuration).endsGrants === true,
     projects: [...projects.values()],
   }
 }

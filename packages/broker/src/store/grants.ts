@@ -127,20 +127,6 @@ export function readGrant(db: Kysely<Schema>, id: string): Promise<GrantRow | un
   return db.selectFrom('grants').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** The grants of a connector that are not ended, for operators; newest last. */
-export function listGrants(
-  db: Kysely<Schema>,
-  filter: { readonly connectorId: string; readonly after?: string; readonly limit: number },
-): Promise<GrantRow[]> {
-  let query = db
-    .selectFrom('grants')
-    .selectAll()
-    .where('connector_id', '=', filter.connectorId)
-    .where('state', '<>', 'ended')
-  if (filter.after !== undefined) query = query.where('id', '>', filter.after)
-  return query.orderBy('id').limit(filter.limit).execute()
-}
-
 /** Makes one grant the one that is chosen when a request names no installation. */
 export async function makeDefault(db: Kysely<Schema>, connectorId: string, id: string): Promise<boolean> {
   return db.transaction().execute(async (transaction) => {

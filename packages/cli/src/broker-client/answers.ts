@@ -204,3 +204,119 @@ export const auditVerdict: Check<AuditVerdict> = object<AuditVerdict>({
 
 /** What was removed. */
 export const removed: Check<Readonly<Record<string, unknown>>> = anyObject
+
+/** Whose credential the broker took a call's to be. */
+export interface Caller {
+  readonly kind: string
+}
+/** Passes a {@link Caller}. */
+export const caller: Check<Caller> = object<Caller>({ kind: text })
+
+/** A connector as whoever is attached to it sees it. */
+export interface NamedConnector {
+  readonly id: string
+  readonly uid: string
+  readonly clientUrl: string | null | undefined
+  readonly supportsRevocation: boolean | null | undefined
+}
+/** Passes a {@link NamedConnector}. */
+export const namedConnector: Check<NamedConnector> = object<NamedConnector>({
+  id: text,
+  uid: text,
+  clientUrl: optional(text),
+  supportsRevocation: optional(flag),
+})
+
+/** What came of ending tokens and grants. */
+export interface Revocation {
+  readonly tokensFound: number
+  readonly deleted: number
+  readonly providerRevoked: number
+  readonly providerSkipped: number
+  readonly providerFailed: number
+}
+/** Passes a {@link Revocation}. */
+export const revocation: Check<Revocation> = object<Revocation>({
+  tokensFound: number,
+  deleted: number,
+  providerRevoked: number,
+  providerSkipped: number,
+  providerFailed: number,
+})
+
+/** Why one token of an import was not taken. */
+export interface ImportFault {
+  readonly code: string
+  readonly message: string
+}
+/** What became of one token of an import. */
+export interface ImportedToken {
+  readonly succeeded: boolean
+  readonly error: ImportFault | null | undefined
+}
+/** What became of an import. */
+export interface ImportAnswer {
+  readonly accepted: number
+  readonly imported: number
+  readonly tokens: readonly ImportedToken[]
+}
+/** Passes an {@link ImportAnswer}. */
+export const importAnswer: Check<ImportAnswer> = object<ImportAnswer>({
+  accepted: number,
+  imported: number,
+  tokens: list(
+    object<ImportedToken>({
+      succeeded: flag,
+      error: optional(object<ImportFault>({ code: text, message: text })),
+    }),
+  ),
+})
+
+/** A grant: a user's consent, or an installation of the app. */
+export interface Grant {
+  readonly id: string
+  readonly kind: string
+  readonly project: { readonly name: string | null | undefined }
+  readonly environment: string
+  readonly namespace: string | null | undefined
+  readonly userId: string | null | undefined
+  readonly installationId: string | null | undefined
+  readonly state: string
+  readonly isDefault: boolean
+  readonly scopes: readonly string[]
+  readonly accessExpiresAt: number | null | undefined
+  readonly revokeOutcome: string | null | undefined
+}
+/** One page of grants. */
+export interface GrantPage {
+  readonly grants: readonly Grant[]
+  readonly cursor: string | null
+}
+/** Passes a {@link GrantPage}. */
+export const grantPage: Check<GrantPage> = object<GrantPage>({
+  grants: list(
+    object<Grant>({
+      id: text,
+      kind: text,
+      project: object<Grant['project']>({ name: optional(text) }),
+      environment: text,
+      namespace: optional(text),
+      userId: optional(text),
+      installationId: optional(text),
+      state: text,
+      isDefault: flag,
+      scopes: list(text),
+      accessExpiresAt: optional(number),
+      revokeOutcome: optional(text),
+    }),
+  ),
+  cursor: nullable(text),
+})
+
+/** A grant that was changed. */
+export interface ChangedGrant {
+  readonly id: string
+  readonly uid: string
+}
+/** Passes a {@link ChangedGrant}. */
+export const changedGrant: Check<ChangedGrant> = object<ChangedGrant>({ id: text, uid: text })

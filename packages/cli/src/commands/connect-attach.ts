@@ -4,7 +4,7 @@ import { attachments, removed } from '../broker-client/answers.ts'
 import { route } from '../broker-client/client.ts'
 import { type Act, type Context, connectToBroker, projectFor } from '../context.ts'
 import { misuse } from '../failure.ts'
-import { given, names, oneOf, uris, wholeNumber } from '../input/options.ts'
+import { collect, given, names, oneOf, uris, wholeNumber } from '../input/options.ts'
 import { readDetails } from '../input/values.ts'
 import { cell } from '../output/text.ts'
 import { examples } from './examples.ts'
@@ -17,7 +17,10 @@ interface AttachOptions {
   readonly resources?: readonly string[]
   readonly authorizationDetails?: string
   readonly maxTtlSeconds?: number
+  readonly userNamespace?: string
+  readonly redirectUri?: readonly string[]
   readonly fullAccess?: true
+  readonly dangerouslyBindOnConsent?: true
 }
 
 const subjectTypes: readonly SubjectType[] = ['app', 'user', 'jwt-bearer', 'token']
@@ -42,13 +45,28 @@ export function addAttach(connect: Command, act: Act): void {
       'the longest life of its tokens',
       wholeNumber('--max-ttl-seconds', { minimum: 1 }),
     )
+    .option(
+      '--user-namespace <name>',
+      'share grants with the other attachments of this connector that name it',
+    )
+    .option(
+      '--redirect-uri <uri>',
+      'where the sign-in gateway may send browsers back to, exactly; may be repeated',
+      collect,
+    )
     .option('--full-access', 'allow everything the connector can do, where that must be said')
+    .option(
+      '--dangerously-bind-on-consent',
+      'let consent alone make a grant usable, for clients that cannot complete it',
+    )
     .addHelpText(
       'after',
       examples(
         'valetkey connect attach slack/mybot --project shop -e development -e preview',
         'valetkey connect attach github/mybot --project shop -e production --authorization-details @repositories.json',
-      ),
+        'valetkey connect attach google/mail --project shop -e production --subjects user --user-namespace customers',
+      ) +
+        '\n\nAttaching an environment again sets everything about it anew: an option that is left out is taken away, and\nwith --user-namespace the grants that nobody shares any more.',
     )
     .action(act(attach))
   connect
@@ -86,7 +104,10 @@ async function attach(context: Context, uid: string, options: AttachOptions): Pr
         resources: options.resources,
         authorizationDetails,
         maxTtlSeconds: options.maxTtlSeconds,
+        userNamespace: options.userNamespace,
+        redirectUris: options.redirectUri,
         fullAccess: options.fullAccess,
+        dangerouslyBindOnConsent: options.dangerouslyBindOnConsent,
       }),
     },
   )

@@ -7,7 +7,11 @@ import { given, wholeNumber } from '../input/options.ts'
 import { readObject } from '../input/values.ts'
 import { cell, table } from '../output/text.ts'
 import { addAttach } from './connect-attach.ts'
+import { addGrants } from './connect-grants.ts'
+import { addImport } from './connect-import.ts'
+import { addOpen } from './connect-open.ts'
 import { addRemove } from './connect-remove.ts'
+import { addRevokeTokens } from './connect-revoke-tokens.ts'
 import { addConnectToken } from './connect-token.ts'
 import { examples } from './examples.ts'
 
@@ -35,10 +39,14 @@ interface ListOptions {
 
 /** Adds `connect` and what is beneath it. */
 export function addConnect(program: Command, act: Act): void {
-  const group = program.command('connect').description('Manage connectors, and ask for their tokens.')
+  const group = program
+    .command('connect')
+    .description('Manage connectors and their grants, and ask for their tokens.')
   group
     .command('create <service>')
-    .description('Create a connector: github, slack or api-key.')
+    .description(
+      'Create a connector: github, slack, google, linear, microsoft, okta, or any other by oauth or api-key.',
+    )
     .requiredOption('--name <name>', 'its name for people')
     .requiredOption('--data <json>', 'its configuration and secrets: JSON, @file or @-')
     .option('--uid <uid>', 'how programs name it (default: service/name)')
@@ -70,6 +78,10 @@ export function addConnect(program: Command, act: Act): void {
     .action(act(update))
   addAttach(group, act)
   addConnectToken(group, act)
+  addOpen(group, act)
+  addRevokeTokens(group, act)
+  addImport(group, act)
+  addGrants(group, act)
   addRemove(group, act)
 }
 
