@@ -40,6 +40,7 @@ const newAttachment = z.strictObject({
   userNamespace: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, ".", "_" and "-", at most 64')
+    .nullable()
     .optional(),
   redirectUris: z.array(z.string().max(2048)).min(1).max(20).optional(),
   dangerouslyBindOnConsent: z.boolean().optional(),
@@ -232,7 +233,8 @@ const bindOnConsentWarning =
 function consentRulesFrom(input: z.output<typeof newAttachment>, driver: Driver): Outcome<ConsentRules> {
   const invalid = (message: string) => refuse({ reason: 'request_invalid', message })
   const { userNamespace, redirectUris, dangerouslyBindOnConsent } = input
-  const given = userNamespace !== undefined || redirectUris !== undefined || dangerouslyBindOnConsent === true
+  const given =
+    typeof userNamespace === 'string' || redirectUris !== undefined || dangerouslyBindOnConsent === true
   if (given && driver.consent === undefined) {
     return invalid(
       `userNamespace, redirectUris, dangerouslyBindOnConsent: a ${driver.service} connector asks nobody for consent`,
@@ -243,7 +245,7 @@ function consentRulesFrom(input: z.output<typeof newAttachment>, driver: Driver)
     if (fault !== undefined) return invalid(`redirectUris: ${fault}`)
   }
   return accept({
-    userNamespace: userNamespace ?? null,
+    ...(userNamespace === undefined ? {} : { userNamespace }),
     redirectUris: [...new Set(redirectUris ?? [])],
     bindOnConsent: dangerouslyBindOnConsent ?? false,
   })

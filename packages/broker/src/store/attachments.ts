@@ -18,15 +18,18 @@ export interface Ceiling {
 
 /** What an operator decides about consent under an attachment. */
 export interface ConsentRules {
-  /** Attachments of the connector with the same namespace share their grants; null: each has its own. */
-  readonly userNamespace: string | null
+  /**
+   * Attachments of the connector with the same namespace share their grants; null: each has its own; absent: as it was,
+   * because leaving a namespace that nobody else is in ends its grants.
+   */
+  readonly userNamespace?: string | null
   readonly bindOnConsent: boolean
   /** Where the sign-in gateway may send a browser back to; exact, and of one attachment of the connector only. */
   readonly redirectUris: readonly string[]
 }
 
 /** Grants of its own, completed by whoever began, no sign-in. */
-export const noConsentRules: ConsentRules = { userNamespace: null, bindOnConsent: false, redirectUris: [] }
+export const noConsentRules: ConsentRules = { bindOnConsent: false, redirectUris: [] }
 
 interface CeilingColumns {
   readonly subjects: string | null
@@ -61,7 +64,7 @@ export async function attach(
     authorization_details: json(input.ceiling.authorizationDetails),
     max_ttl_seconds: input.ceiling.maxTtlSeconds,
     full_access: input.ceiling.fullAccess,
-    user_namespace: input.consent.userNamespace,
+    user_namespace: input.consent.userNamespace ?? null,
     bind_on_consent: input.consent.bindOnConsent,
   }
   const { redirectUris } = input.consent
@@ -101,12 +104,14 @@ export async function attach(
         attachmentId: row.id,
         redirectUris,
       })
-      if (sameCeiling(row, columns)) continue
+      const kept = input.consent.userNamespace === undefined ? row.user_namespace : columns.user_namespace
+      const next = { ...columns, user_namespace: kept }
+      if (sameCeiling(row, next)) continue
       // A lower ceiling must hold at once, for what was issued under the higher one too.
       await endTokensOf(transaction, [row.id], input.now)
       await transaction
         .updateTable('attachments')
-        .set({ ...columns, version: row.version + 1, updated_at: input.now })
+        .set({ ...next, version: row.version + 1, updated_at: input.now })
         .where('id', '=', row.id)
         .execute()
     }

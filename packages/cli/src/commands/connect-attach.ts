@@ -66,7 +66,7 @@ export function addAttach(connect: Command, act: Act): void {
         'valetkey connect attach github/mybot --project shop -e production --authorization-details @repositories.json',
         'valetkey connect attach google/mail --project shop -e production --subjects user --user-namespace customers',
       ) +
-        '\n\nAttaching an environment again sets everything about it anew: an option that is left out is taken away, and\nwith --user-namespace the grants that nobody shares any more.',
+        '\n\nAttaching an environment again sets everything about it anew: an option that is left out is taken away,\nexcept --user-namespace, which stays until the environment is detached.',
     )
     .action(act(attach))
   connect
