@@ -56,8 +56,11 @@ export interface BrokerConfig {
 
 /** An issuing point. */
 export interface Broker {
-  /** Answers one HTTP request. Before `start` and after `close` it answers 503. */
-  readonly fetch: (request: Request) => Promise<Response>
+  /**
+   * Answers one HTTP request. `connection`: what `@hono/node-server` passes second, by which limits know addresses.
+   * Before `start` and after `close` it answers 503.
+   */
+  readonly fetch: (request: Request, connection?: unknown) => Promise<Response>
   /** Opens and migrates the database, checks the keys, starts the background work. */
   start(): Promise<void>
   /** Finishes the background work, signs a last checkpoint and closes the database. Requests in flight should be over. */
@@ -182,7 +185,7 @@ export function assembleBroker(
   }
 
   const broker: Broker = {
-    fetch: async (request) => app.fetch(request),
+    fetch: async (request, connection) => app.fetch(request, connection as object),
     async start() {
       if (database !== undefined) throw new Error('The broker has been started already')
       const open =

@@ -37,6 +37,8 @@ export interface DriverBehaviour {
   readonly standing: boolean
   /** True when minting calls the provider: an `intent` event is then committed first. */
   readonly callsProvider: boolean
+  /** Present where a credential is not sent as `Authorization: Bearer …` (RFC 8693 §2.2.1). */
+  readonly tokenType?: 'N_A'
   /** True when the provider can end a single issued token. */
   readonly revokesTokens: boolean
 }

@@ -6,11 +6,14 @@ import { HostError } from './host-error.ts'
 /** Requests still running when the process stops get this long. */
 const graceMs = 10_000
 
+/** Answers one request; `connection` is what the server knows of where it came from. */
+export type Handler = (request: Request, connection?: unknown) => Promise<Response>
+
 /** A bound port. */
 export interface Listener {
   readonly port: number
   /** From now on requests go to this handler; before, they are answered 503. */
-  handle(fetch: (request: Request) => Promise<Response>): void
+  handle(fetch: Handler): void
   /** Takes no new connections, lets requests in flight finish (at most 10 s), then resolves. */
   close(): Promise<void>
 }
@@ -20,10 +23,10 @@ export async function listen(options: {
   readonly port: number
   readonly hostname: string
 }): Promise<Listener> {
-  let handler: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 })
+  let handler: Handler = async () => new Response(null, { status: 503 })
   let closing = false
-  const answer = async (request: Request): Promise<Response> => {
-    const response = await handler(request)
+  const answer: Handler = async (request, connection) => {
+    const response = await handler(request, connection)
     // A client that keeps its connection busy would otherwise keep the server from closing.
     if (closing) response.headers.set('connection', 'close')
     return response

@@ -142,7 +142,9 @@ export async function rotateHostKeys(
     })
     const { primaryId: keyId } = context.keyRing
     const { complete, tables } = rotation
-    const rewrapped = Object.fromEntries(tables.map((table) => [table.table, table.rewrapped]))
+    // A table may have several sealed columns.
+    const rewrapped: Record<string, number> = {}
+    for (const each of tables) rewrapped[each.table] = (rewrapped[each.table] ?? 0) + each.rewrapped
     const details = { keyId, rewrapped, complete }
     await context.audit.append({ kind: 'keys_rotated', actor: { type: 'host' }, details })
     return details

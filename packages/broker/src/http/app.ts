@@ -3,10 +3,13 @@ import type { BrokerContext } from '../context.ts'
 import type { Log } from '../log.ts'
 import { limitBody } from './body-limit.ts'
 import { browserGuard } from './browser-guard.ts'
+import { addConsentApiRoutes } from './consent-api-routes.ts'
+import { addConsentRoutes } from './consent-routes.ts'
 import { describeDefect, isPassing } from './defects.ts'
 import { type Environment, newRequestId, sendRefusal } from './exchange.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { addManagementRoutes } from './management-routes.ts'
+import { addOAuthRoutes } from './oauth-routes.ts'
 import { addRuntimeRoutes } from './runtime-routes.ts'
 import { addWellKnownRoutes } from './well-known-routes.ts'
 
@@ -52,7 +55,10 @@ export function createApp(options: {
     return undefined
   })
   addWellKnownRoutes(app)
+  addOAuthRoutes(app)
   addRuntimeRoutes(app)
+  addConsentApiRoutes(app)
+  addConsentRoutes(app)
   addManagementRoutes(app)
 
   app.notFound((exchange) => sendRefusal(exchange, { reason: 'not_found', what: 'such route' }))

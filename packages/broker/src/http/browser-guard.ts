@@ -7,7 +7,7 @@ import { type Environment, sendRefusal } from './exchange.ts'
  *
  * `Host` must be ours, or a page could rebind its own name to 127.0.0.1 and speak to us as same-origin. A foreign
  * `Origin`, or `Sec-Fetch-Site: cross-site`, is refused on everything but navigation, which carries no credential and
- * whose answer the page can't read. No CORS header is ever sent, and no cookie is ever read.
+ * whose answer the page can't read. No CORS header is ever sent, and only the pages of consent read a cookie.
  */
 export function browserGuard(publicUrl: string): MiddlewareHandler<Environment> {
   const url = new URL(publicUrl)

@@ -2,9 +2,15 @@ import type { Hono } from 'hono'
 import { checkpointKeys } from '../manage/audit.ts'
 import type { Environment } from './exchange.ts'
 
-/** Public keys: of audit checkpoints, and of the development issuer with its discovery document (OpenID Discovery §4). */
+/**
+ * Public keys: of audit checkpoints and attestations, and of the development issuer with its discovery document
+ * (OpenID Discovery §4).
+ */
 export function addWellKnownRoutes(app: Hono<Environment>): void {
-  app.get('/.well-known/jwks.json', (exchange) => exchange.json(checkpointKeys(exchange.get('broker'))))
+  app.get('/.well-known/jwks.json', (exchange) => {
+    const broker = exchange.get('broker')
+    return exchange.json({ keys: [...checkpointKeys(broker).keys, broker.attestationKey.publicJwk] })
+  })
 
   app.get('/development/.well-known/openid-configuration', (exchange) => {
     const { issuer } = exchange.get('broker').developmentIssuer

@@ -60,10 +60,10 @@ function lostConsent(row: GrantRow): Refusal {
 }
 
 /** What a request for a user is told who has granted nothing. */
-export const consentMissing = {
+export const consentMissing: Refusal = {
   reason: 'consent_required',
   message: `This user has not consented, or not for this project and environment: ${askForConsent}`,
-} as const
+}
 
 /** Names the present access token of a grant: the same for everybody who is given it, another after a refresh. */
 export function grantTokenId(row: Pick<GrantRow, 'id' | 'credential_version'>): string {

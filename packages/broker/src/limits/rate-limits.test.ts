@@ -48,6 +48,7 @@ describe('rate limits', () => {
     expect(passed(await repeat(120_001, () => limits.tokenRequest(workload('b'))))).toBe(120_000)
     expect(passed(await repeat(1, () => limits.tokenRequest(workload('c'))))).toBe(0)
     expect(passed(await repeat(121, () => limits.consentStart(workload('a'))))).toBe(120)
+    expect(passed(await repeat(121, () => limits.signInStart('192.0.2.1')))).toBe(120)
     expect(passed(await repeat(11, () => limits.deviceEntry('192.0.2.1')))).toBe(10)
     await Promise.all(Array.from({ length: 29 }, () => limits.wrongDeviceEntry()))
     expect((await limits.deviceEntry('192.0.2.2')).ok).toBe(true)

@@ -12,6 +12,8 @@ export interface RateLimitsConfig {
   readonly tokenRequestsPerProject?: number
   /** Consents, installations and imports that one caller begins. Default 120. */
   readonly consentStartsPerCaller?: number
+  /** Sign-ins that are begun from one address. Default 120. */
+  readonly signInStartsPerAddress?: number
   /** Device codes that are typed in from one address, or for one request. Default 10. */
   readonly deviceEntriesPerAddress?: number
   /** Device codes that were typed in and are none, from anywhere. Default 30. */
@@ -40,6 +42,8 @@ export interface RateLimits {
   tokenRequest(caller: Workload): Promise<RateOutcome>
   /** A consent or an installation that somebody known begins. */
   consentStart(caller: Workload): Promise<RateOutcome>
+  /** A sign-in that a browser begins: each leaves a row and an event, and nobody has proven anything yet. */
+  signInStart(address: string | undefined): Promise<RateOutcome>
   /** A device code that is typed in, before it is looked up; `request` where the page already belongs to one. */
   deviceEntry(address: string | undefined, request?: string): Promise<RateOutcome>
   /** To be told of each device code that is none: many of them stop all entries for the minute. */
@@ -54,6 +58,7 @@ const defaults: Required<RateLimitsConfig> = {
   tokenRequestsPerCaller: 120_000,
   tokenRequestsPerProject: 240_000,
   consentStartsPerCaller: 120,
+  signInStartsPerAddress: 120,
   deviceEntriesPerAddress: 10,
   wrongDeviceEntries: 30,
 }
@@ -77,6 +82,7 @@ export function createRateLimits(config: RateLimitsConfig = {}, now: () => numbe
   const byCaller = limit('tokenRequestsPerCaller')
   const byProject = limit('tokenRequestsPerProject')
   const consents = limit('consentStartsPerCaller')
+  const signIns = limit('signInStartsPerAddress')
   const entriesByAddress = limit('deviceEntriesPerAddress')
   const entriesByRequest = limit('deviceEntriesPerAddress')
   const wrongEntries = limit('wrongDeviceEntries')
@@ -85,6 +91,7 @@ export function createRateLimits(config: RateLimitsConfig = {}, now: () => numbe
     tokenRequest: async (caller) =>
       outcome(await firstRefusal(byCaller.count(callerKey(caller)), () => byProject.count(caller.projectId))),
     consentStart: async (caller) => outcome(await consents.count(callerKey(caller))),
+    signInStart: async (address) => counted(await signIns.count(addressKey(address))),
     deviceEntry: async (address, request) =>
       counted(
         await firstRefusal(

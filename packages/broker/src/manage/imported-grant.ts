@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { accept, type Outcome, refuse } from '../refusal.ts'
 import type { NamedAttachment } from '../store/attachments.ts'
 import type { GrantKey } from '../store/grants.ts'
+import { maxGrantNameBytes } from '../store/grants.ts'
 import type { ConnectorRow } from '../store/schema.ts'
 import { environmentSchema, parseInput } from './input.ts'
 
@@ -28,9 +29,6 @@ const importedToken = z.strictObject({
 })
 
 type ImportedToken = z.output<typeof importedToken>
-
-/** The names of a grant share an index, whose rows have an end. */
-const maxNameBytes = 2000
 
 /** Where tokens are imported to. */
 export interface ImportPlace {
@@ -78,8 +76,8 @@ export function importedGrant(token: unknown, place: ImportPlace): Outcome<Impor
     userId: input.subject.type === 'user' ? input.subject.id : '',
     installationId: input.installation?.id ?? '',
   }
-  if (Buffer.byteLength(key.issuer + key.userId + key.installationId) > maxNameBytes)
-    return invalid(`subject, installation: together longer than ${maxNameBytes} bytes`)
+  if (Buffer.byteLength(key.issuer + key.userId + key.installationId) > maxGrantNameBytes)
+    return invalid(`subject, installation: together longer than ${maxGrantNameBytes} bytes`)
   return accept({
     attachment,
     key,

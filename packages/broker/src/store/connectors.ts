@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { settle } from './consent-requests.ts'
 import { errorCode } from './database-unreachable.ts'
-import { endGrants, lockAttachments } from './grant-ending.ts'
+import { endGrants, forgetEndings, lockAttachments } from './grant-ending.ts'
 import { cutPage, type Page } from './page.ts'
 import type { ConnectorRow, Schema } from './schema.ts'
 import { endTokensOf } from './token-ending.ts'
@@ -131,7 +132,8 @@ export async function updateConnector(
       if (change.endsGrants === true) {
         await lockAttachments(transaction, { connectorId: current.id })
         await endGrants(transaction, { connectorId: current.id }, { now: change.now, revokeAt: null })
-        await endConsents(transaction, current.id)
+        await forgetEndings(transaction, current.id)
+        await endConsents(transaction, current.id, change.now)
       }
       const row = await changeRow(transaction, current, change)
       if (row === undefined) throw new ChangedMeanwhile()
@@ -145,22 +147,22 @@ export async function updateConnector(
   }
 }
 
-/** A code that a browser brings back must not be redeemed elsewhere either. */
-async function endConsents(transaction: Transaction<Schema>, connectorId: string): Promise<void> {
-  await transaction
-    .updateTable('consent_requests')
-    .set({
-      status: 'error',
-      error_code: 'connector_changed',
-      error_message: 'The connector was changed meanwhile: begin again',
-      state_hash: null,
-      pending: null,
-      credential: null,
-      code_hash: null,
-    })
+/** A code that a browser brings back, or what one gave already, must not be sent elsewhere either. */
+async function endConsents(
+  transaction: Transaction<Schema>,
+  connectorId: string,
+  now: number,
+): Promise<void> {
+  const rows = await transaction
+    .selectFrom('consent_requests')
+    .selectAll()
     .where('connector_id', '=', connectorId)
     .where('status', 'in', ['pending', 'consented'])
+    .orderBy('id')
+    .forUpdate()
     .execute()
+  const error = { code: 'connector_changed', message: 'The connector was changed meanwhile: begin again' }
+  for (const row of rows) await settle(transaction, row, { status: 'error', error, now })
 }
 
 /** Undoes what its transaction has done. */

@@ -40,6 +40,25 @@ export function lockConsentRequest(
     .executeTakeFirst()
 }
 
+/**
+ * As {@link lockConsentRequest}, for making a grant: the attachment first, in the order in which whoever ends grants
+ * and requests together locks them.
+ */
+export async function lockForGrant(
+  transaction: Transaction<Schema>,
+  id: string,
+): Promise<ConsentRequestRow | undefined> {
+  await transaction
+    .selectFrom('attachments')
+    .select('id')
+    .where('id', '=', (expression) =>
+      expression.selectFrom('consent_requests').select('attachment_id').where('consent_requests.id', '=', id),
+    )
+    .forNoKeyUpdate()
+    .execute()
+  return lockConsentRequest(transaction, id)
+}
+
 /** A request with what it is about, as far as that still is. */
 export interface ConsentWithParties {
   readonly row: ConsentRequestRow
@@ -69,6 +88,12 @@ export async function readParties(db: Kysely<Schema>, row: ConsentRequestRow): P
     projectName: project?.name ?? '',
     attached: await isAttached(db, row),
   }
+}
+
+/** The version of a connector's settings, removed or not. */
+export async function connectorVersion(db: Kysely<Schema>, id: string): Promise<number | undefined> {
+  const row = await db.selectFrom('connectors').select('version').where('id', '=', id).executeTakeFirst()
+  return row?.version
 }
 
 /** Whether the attachment of a request is still there, with the same owner. */

@@ -167,6 +167,16 @@ export async function replaceEndedCredential(
   return updated.numUpdatedRows === 1n
 }
 
+/** Leaves grants that wait to be ended at their provider to their own end there: what is waiting must not be sent. */
+export async function forgetEndings(transaction: Transaction<Schema>, connectorId: string): Promise<void> {
+  await transaction
+    .updateTable('grants')
+    .set({ revoke_at: null })
+    .where('connector_id', '=', connectorId)
+    .where('state', '=', 'ended')
+    .execute()
+}
+
 /** Forgets grants that are ended everywhere. */
 export async function purgeGrants(db: Kysely<Schema>, now: number, keepMs: number): Promise<void> {
   await db

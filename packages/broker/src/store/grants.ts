@@ -16,6 +16,9 @@ export interface GrantKey {
   readonly installationId: string
 }
 
+/** Issuer, user id and installation id share an index, whose entries have an end. */
+export const maxGrantNameBytes = 2_000
+
 /** What becomes a grant. */
 export interface GrantToKeep {
   readonly key: GrantKey

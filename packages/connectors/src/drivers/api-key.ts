@@ -33,6 +33,7 @@ const behaviour: DriverBehaviour = {
     authorizationDetails: [],
     installationId: false,
   },
+  tokenType: 'N_A',
   standing: true,
   callsProvider: false,
   revokesTokens: false,
