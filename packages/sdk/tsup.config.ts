@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup'
 import { moduleByModule } from '../../tooling/tsup-library.ts'
 
-export default defineConfig(moduleByModule({ index: 'src/index.ts', 'webhooks/index': 'src/webhooks/index.ts' }))
+export default defineConfig(
+  moduleByModule({ index: 'src/index.ts', 'webhooks/index': 'src/webhooks/index.ts' }),
+)
