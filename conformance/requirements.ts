@@ -10,6 +10,46 @@ export interface Requirement {
 /** The cases that exist now. An id appears with its first test, and `coverage.test.ts` holds both to it. */
 export const requirements: readonly Requirement[] = [
   {
+    id: 'S01',
+    title:
+      'What a person consented to for somebody else becomes usable by nobody, in whichever mode and with whatever is known.',
+    spec: 'docs/consent.md',
+  },
+  {
+    id: 'S02',
+    title:
+      'What belongs to a request, project or connector redeems for no other, and tells no other of itself.',
+    spec: 'DESIGN §4',
+  },
+  {
+    id: 'S03',
+    title:
+      'A code counts at the callback of the connector that asked, and only if its server says that it is from there.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc9207#section-2.4',
+  },
+  {
+    id: 'S04',
+    title: 'A state is good once, in time, and in the browser that was sent with it.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc9700#section-4.7',
+  },
+  {
+    id: 'S05',
+    title:
+      'Browsers go to the address of their own request and to no hostile one, and pages show as text what others said.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc9700#section-4.11',
+  },
+  {
+    id: 'S06',
+    title: 'PKCE is always by S256, and an answer with both an error and a code issues nothing.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc7636#section-7.2',
+  },
+  {
+    id: 'S07',
+    title:
+      'Whoever types in a device code sees who asks for what and has to click, and nobody tries many codes.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc8628#section-5',
+  },
+  {
     id: 'S08',
     title: 'A trust rule that would admit strangers is refused when it is written.',
     spec: 'https://docs.github.com/en/actions/reference/security/oidc',
@@ -57,6 +97,33 @@ export const requirements: readonly Requirement[] = [
     id: 'S17',
     title: 'Two requests share a token exactly when they mean the same, whatever their texts contain.',
     spec: 'https://www.rfc-editor.org/rfc/rfc8785',
+  },
+  {
+    id: 'S18',
+    title:
+      'Any number of callers at any number of brokers cause one refresh, and who lost the lease changes nothing.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2',
+  },
+  {
+    id: 'S19',
+    title: 'A rotated refresh token is kept before anything else is done with the answer it came in.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc6749#section-6',
+  },
+  {
+    id: 'S20',
+    title: 'A grant that its provider has ended is asked about once, and then waits for a new consent.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc6749#section-5.2',
+  },
+  {
+    id: 'S21',
+    title: 'The identity of a workload reaches the broker and nobody behind it.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc9700#section-4.10',
+  },
+  {
+    id: 'S22',
+    title:
+      'A server calls public addresses only, however they are spelled, follows no redirect, and reads and waits within limits.',
+    spec: 'https://owasp.org/www-community/attacks/Server_Side_Request_Forgery',
   },
   {
     id: 'S25',
@@ -110,8 +177,20 @@ export const requirements: readonly Requirement[] = [
     spec: 'https://www.rfc-editor.org/rfc/rfc8725#section-3.11',
   },
   {
+    id: 'S39',
+    title:
+      'A grant answers the project and environment it was made in, and others only where an operator lets them share.',
+    spec: 'DESIGN §4',
+  },
+  {
     id: 'S40',
     title: 'A workload revokes what is its own, and a token minted across a revocation reaches nobody.',
     spec: 'https://www.rfc-editor.org/rfc/rfc7009#section-2.1',
+  },
+  {
+    id: 'S41',
+    title:
+      'The sign-in gateway goes to registered addresses only, and a code is bound to client, address and challenge.',
+    spec: 'https://www.rfc-editor.org/rfc/rfc9700#section-2.1',
   },
 ]

@@ -1,4 +1,5 @@
 import type { Driver } from '@valetkey/connectors'
+import * as sdk from '@valetkey/sdk'
 import {
   ConnectError,
   ConnectorInstallationRequiredError,
@@ -8,10 +9,13 @@ import {
   getTokenResponse,
   NoValidTokenError,
   revokeToken,
+  startAuthorization,
+  UserAuthorizationRequiredError,
 } from '@vercel/connect'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { startDevelopment, startLibrary, type TestBroker } from './support/broker.ts'
+import { type LibraryBroker, startDevelopment, startLibrary, type TestBroker } from './support/broker.ts'
 import { type Account, callGitHub, detail, type GitHubService, startGitHub } from './support/github.ts'
+import { followConsent } from './support/oauth-browser.ts'
 import { attach, createConnector, createWorkload } from './support/operator.ts'
 import { rejectionOf } from './support/rejection.ts'
 
@@ -57,6 +61,48 @@ const emptyDriver: Driver = {
   holdDetail: (asked) => ({ within: true, detail: asked }),
   isFullAccess: () => false,
   mint: async () => ({ outcome: 'refused', reason: 'no_credential', message: 'It holds no credential' }),
+}
+
+/** A driver of a provider at which everybody agrees at once: an extension, written with the public interface. */
+const agreeingDriver: Driver = {
+  ...emptyDriver,
+  service: 'agreeing',
+  type: 'agreeing',
+  title: 'Agreeing',
+  behaviour: {
+    ...emptyDriver.behaviour,
+    subjects: ['user'],
+    narrows: { ...emptyDriver.behaviour.narrows, scopes: true },
+  },
+  consent: {
+    places: [],
+    behaviour: () => ({ kinds: ['user'], refreshEndsAccessToken: false, endsGrants: false }),
+    defaultScopes: () => ['read'],
+    start: async (_settings, { redirectUri, state }) => ({
+      url: `${redirectUri}?${new URLSearchParams({ state, code: 'agreed' })}`,
+      pending: {},
+    }),
+    finish: async (_settings, { start, url }) =>
+      url.searchParams.get('code') === 'agreed'
+        ? {
+            outcome: 'granted',
+            credential: {
+              accessToken: 'token-of-a-user',
+              accessExpiresAtMs: Date.now() + 3_600_000,
+              granted: { scopes: start.scopes, resources: [], authorizationDetails: [] },
+            },
+            identity: { externalSubject: 'person-1' },
+          }
+        : { outcome: 'refused', reason: 'denied', message: 'No' },
+    issue: (_settings, { credential }) => ({
+      outcome: 'minted',
+      token: credential.accessToken ?? '',
+      expiresAtMs: credential.accessExpiresAtMs,
+      granted: credential.granted,
+      enforcedBy: 'provider',
+      origins: ['https://api.agreeing.example'],
+    }),
+  },
 }
 
 describe('the published @vercel/connect client, pointed at a broker', () => {
@@ -182,7 +228,7 @@ describe('the published @vercel/connect client, pointed at a broker', () => {
 
   it('is told that a connector without users knows no user subject', async () => {
     const error = (await rejectionOf(
-      getToken('github/mybot', { subject: { type: 'user', id: 'u1' } }, options),
+      getToken('api-key/weather', { subject: { type: 'user', id: 'u1' } }, options),
     )) as ConnectError
     expect(error.constructor).toBe(ConnectError)
     expect(error).toMatchObject({ code: 'invalid_request', status: 400 })
@@ -216,5 +262,104 @@ describe('the published @vercel/connect client, pointed at a broker', () => {
     } finally {
       await library.close()
     }
+  })
+})
+
+describe('the published @vercel/connect client, starting consents', () => {
+  const callbackUrl = 'https://app.example/connected'
+  let library: LibraryBroker
+  let options: { readonly vercelToken: string }
+
+  beforeAll(async () => {
+    library = await startLibrary({ development: true, drivers: [agreeingDriver] })
+    const { owner } = library
+    options = { vercelToken: await createWorkload(owner, 'site') }
+    await createConnector(owner, 'agreeing', 'bound', {})
+    await createConnector(owner, 'agreeing', 'careful', {})
+    await attach(owner, 'agreeing/bound', 'site', 'development', { dangerouslyBindOnConsent: true })
+    await attach(owner, 'agreeing/careful', 'site', 'development')
+  })
+  afterAll(() => library.close())
+  beforeEach(() => pointVercelAt(library.url, library.fetch))
+  afterEach(() => {
+    globalThis.fetch = reach
+  })
+
+  const subjectOf = (id: string) => ({ subject: { type: 'user', id } }) as const
+
+  /** Goes through the consent as a browser would; `fetch` reaches the broker, which has no port. */
+  async function consent(url: string): Promise<URL> {
+    const vercel = globalThis.fetch
+    globalThis.fetch = async (input, init) => {
+      const request = new Request(input, init)
+      const headers = new Headers(request.headers)
+      headers.set('sec-fetch-mode', 'navigate')
+      if (request.method === 'POST') headers.set('origin', new URL(library.url).origin)
+      const { status, headers: answered, body } = await library.fetch(new Request(request, { headers }))
+      const html = await new Response(body).text()
+      // The page that leads away does so by itself.
+      const refresh = /http-equiv="refresh" content="0;url=([^"]*)"/.exec(html)?.[1]
+      const out = new Headers(answered)
+      if (refresh !== undefined) out.set('location', refresh.replaceAll('&amp;', '&'))
+      return new Response(html, { status: refresh === undefined ? status : 303, headers: out })
+    }
+    try {
+      return await followConsent(url, callbackUrl, ([form]) =>
+        form === undefined ? undefined : { ...form, fields: { ...form.fields, action: 'continue' } },
+      )
+    } finally {
+      globalThis.fetch = vercel
+    }
+  }
+
+  it('has a token for a user after consent, where an operator lets consent alone bind', async () => {
+    const params = subjectOf('ann')
+    const before = await rejectionOf(getToken('agreeing/bound', params, options))
+    expect(before).toBeInstanceOf(UserAuthorizationRequiredError)
+    const began = await startAuthorization('agreeing/bound', params, { ...options, callbackUrl })
+    expect(began).toMatchObject({
+      request: expect.stringMatching(/^ask_/),
+      verifier: expect.any(String),
+      url: `${library.url}/consent/${began.request}`,
+      expiresAt: expect.any(Number),
+      connector: { uid: 'agreeing/bound', type: 'agreeing', service: 'agreeing', serviceName: 'Agreeing' },
+    })
+    const back = await consent(began.url)
+    expect([...back.searchParams.keys()]).toEqual(['request'])
+    expect(await getToken('agreeing/bound', params, { ...options, forceRefresh: true })).toBe(
+      'token-of-a-user',
+    )
+    await revokeToken('agreeing/bound', params, options)
+    expect(await rejectionOf(getToken('agreeing/bound', params, options))).toBeInstanceOf(
+      UserAuthorizationRequiredError,
+    )
+  })
+
+  it('is refused where consent alone does not bind, with the reason and nothing begun', async () => {
+    const error = await rejectionOf(
+      startAuthorization('agreeing/careful', subjectOf('ann'), { ...options, callbackUrl }),
+    )
+    expect(error).toBeInstanceOf(ConnectError)
+    expect(error).toMatchObject({ code: 'invalid_request', status: 400 })
+    expect((error as ConnectError).message).toContain('--dangerously-bind-on-consent')
+  })
+
+  it('gets no token by a consent that the SDK of this project bound to its completion', async () => {
+    const client = sdk.createClient({
+      url: library.url,
+      fetch: library.fetch,
+      identity: async () => options.vercelToken,
+    })
+    const params = subjectOf('ben')
+    const began = await client.startAuthorization('agreeing/bound', params, { callbackUrl })
+    const code = (await consent(began.url)).searchParams.get('code') ?? ''
+    expect(await rejectionOf(getToken('agreeing/bound', params, options))).toBeInstanceOf(
+      UserAuthorizationRequiredError,
+    )
+    const { request, verifier } = began
+    await client.completeAuthorization({ request, verifier, code, subject: params.subject })
+    expect(await getToken('agreeing/bound', params, { ...options, forceRefresh: true })).toBe(
+      'token-of-a-user',
+    )
   })
 })

@@ -8,7 +8,7 @@ import { startTestPostgres, type TestPostgres } from '../store/test-postgres.ts'
 import { checkKeyRing } from './canary.ts'
 import { generateKey, parseKeyRing } from './key-ring.ts'
 import { loadSigningKey } from './signing-keys.ts'
-import { insertConnector, insertToken } from './test-rows.ts'
+import { insertConnector, insertConsentRequest, insertToken } from './test-rows.ts'
 
 const value = () => generateKey(0).text.split(':')[1]
 const [one, two] = [`k1:${value()}`, `k2:${value()}`]
@@ -28,7 +28,13 @@ afterAll(async () => {
   await server.stop()
 })
 beforeEach(async () => {
-  for (const table of ['issued_tokens', 'connectors', 'signing_keys', 'installation'] as const) {
+  for (const table of [
+    'issued_tokens',
+    'consent_requests',
+    'connectors',
+    'signing_keys',
+    'installation',
+  ] as const) {
     await db.deleteFrom(table).execute()
   }
 })
@@ -41,6 +47,14 @@ describe('checkKeyRing', () => {
     expect(await db.selectFrom('installation').select('name').execute()).toEqual([
       { name: 'key-ring-canary' },
     ])
+  })
+
+  it('accepts a database with a consent that holds nothing sealed any more', async () => {
+    await checkKeyRing(db, ring)
+    await insertConnector(db, ring, 'con_1', 'secret')
+    await insertConsentRequest(db, ring, { id: 'ask_1', connector: 'con_1' })
+    await db.updateTable('consent_requests').set({ pending: null, credential: null }).execute()
+    await checkKeyRing(db, ring)
   })
 
   it('S25 names the key that is missing, and the next step', async () => {

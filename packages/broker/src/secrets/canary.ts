@@ -89,8 +89,10 @@ async function holdsAnything(db: Kysely<Schema>, column: SealedColumn): Promise<
 }
 
 async function keyIdsOf(db: Kysely<Schema>, column: SealedColumn): Promise<string[]> {
+  // A consent holds ciphertext for a while only: a row without any needs no key.
   const found = await sql<{ id: string }>`
     select distinct split_part(${sql.ref(column.column)}, '.', 2) as id from ${sql.table(column.table)}
-    ${column.only === undefined ? sql`` : sql`where ${sql.ref(column.key)} = ${column.only}`}`.execute(db)
+    where ${sql.ref(column.column)} is not null
+    ${column.only === undefined ? sql`` : sql`and ${sql.ref(column.key)} = ${column.only}`}`.execute(db)
   return found.rows.map((row) => row.id).filter((id) => /^[A-Za-z0-9_-]{1,32}$/.test(id))
 }
