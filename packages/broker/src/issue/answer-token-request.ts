@@ -9,7 +9,7 @@ import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusa
 import type { Link, Unserved } from '../store/admission.ts'
 import { endToken } from '../store/issued-tokens.ts'
 import { admit } from './admit.ts'
-import { consentMissing, holdsToken, tokenOfGrant } from './grant-token.ts'
+import { consentMissing, holdsToken, installationMissing, tokenOfGrant } from './grant-token.ts'
 import { ceilingOf, mintTokenOnce } from './mint-token.ts'
 import { openStored, respond, type ServableToken } from './stored-token.ts'
 import {
@@ -121,11 +121,14 @@ async function issueFor(context: BrokerContext, input: UnservedRequest): Promise
   if (request.subject.type === 'user' && driver.consent !== undefined && grant === undefined) {
     return refuse(consentMissing)
   }
-  const installation = grant?.row.kind === 'installation' ? grant.row.installation_id : undefined
-  if (grant !== undefined && (installation === undefined || holdsToken(context, grant.row))) {
+  if (grant === undefined && request.subject.type === 'app' && attachment.installs) {
+    return refuse(installationMissing)
+  }
+  if (grant !== undefined && (grant.row.kind === 'user' || holdsToken(context, grant.row))) {
     return issueFromGrant(context, input, driver, effective.value, grant)
   }
-  const chosen = installation === undefined ? {} : { installationId: installation }
+  // The record of an installation for which the driver mints with the app's own key.
+  const chosen = grant === undefined ? {} : { installationId: grant.row.installation_id }
   return mintFor(context, input, driver, { ...effective.value, ...chosen })
 }
 
@@ -142,7 +145,7 @@ async function issueFromGrant(
     grant,
     request: input.request,
     effective,
-    maxTtlSeconds: input.unserved.attachment.max_ttl_seconds,
+    ceiling: ceilingOf(input.unserved.attachment),
     beforeCall: async () => {
       called = true
       await context.audit.append(intendedEvent(input.event, effective))
@@ -168,7 +171,10 @@ async function mintFor(
     await endToken(context.db, { id: request.rejectedTokenId, ...place, now: context.now() })
   }
   if (driver.behaviour.callsProvider) await context.audit.append(intendedEvent(event, effective))
-  const minted = await mintTokenOnce(context, { caller, link, attachment, request, effective, driver })
+  const minted = await mintTokenOnce(context, {
+    ...{ caller, link, attachment, request, effective, driver },
+    grantId: unserved.grant?.row.id,
+  })
   if (!minted.ok) return minted
   if (await stillProven(context, incoming.credential, caller)) {
     return accept({ token: minted.value, served: 'minted' })

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Driver, GrantCredential, MintedToken, MintRequest } from '@valetkey/connectors'
+import type { Authority } from '@valetkey/protocol'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import type { Unserved } from '../store/admission.ts'
+import type { Ceiling } from '../store/attachments.ts'
 import type { GrantRow } from '../store/schema.ts'
 import { openCredential } from './grant-credential.ts'
 import { factsOf, leaseEnd } from './mint-token.ts'
@@ -17,7 +19,7 @@ export interface GrantTokenInput {
   readonly grant: NonNullable<Unserved['grant']>
   readonly request: Pick<ParsedTokenRequest, 'rejectedTokenId' | 'validityBufferMs'>
   readonly effective: MintRequest
-  readonly maxTtlSeconds: number | null
+  readonly ceiling: Ceiling
   /** Called before the provider is: the intent is then committed first. */
   readonly beforeCall: () => Promise<void>
 }
@@ -71,6 +73,25 @@ export function grantTokenId(row: Pick<GrantRow, 'id' | 'credential_version'>): 
   return `stk_${digest.slice(0, 20)}`
 }
 
+/** Say who somebody is, and reach nothing. */
+const identityScopes: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'offline_access'])
+
+/** What of a grant is above a ceiling: the token carries all that was granted, whatever a request asks for. */
+function aboveCeiling(granted: Authority, ceiling: Ceiling): string | undefined {
+  const scopes = granted.scopes.filter(
+    (scope) => ceiling.scopes?.includes(scope) === false && !identityScopes.has(scope),
+  )
+  if (scopes.length > 0) return `scopes ${scopes.join(', ')}`
+  const resources = granted.resources.filter((resource) => ceiling.resources?.includes(resource) === false)
+  return resources.length === 0 ? undefined : `resources ${resources.join(', ')}`
+}
+
+/** What an app is told whose installations are all over. */
+export const installationMissing: Refusal = {
+  reason: 'installation_required',
+  message: 'The app is installed nowhere any more for this project, or in several places without a default',
+}
+
 /** Whether a grant has a token of its own, or names an installation for which the driver mints. */
 export function holdsToken(context: BrokerContext, row: GrantRow): boolean {
   return row.refreshable || openCredential(context.keyRing, row).accessToken !== undefined
@@ -97,6 +118,15 @@ function handOut(
 ): Outcome<ServableToken> {
   const { driver, effective } = input
   if (driver.consent === undefined) throw new Error('A grant of a driver that knows none')
+  const above = aboveCeiling(credential.granted, input.ceiling)
+  if (above !== undefined) {
+    const message = `What was granted exceeds the ceiling of the attachment (${above}): ${askForConsent} again, for less`
+    return refuse(
+      row.kind === 'user'
+        ? { reason: 'consent_required', message }
+        : { reason: 'above_ceiling', part: above },
+    )
+  }
   const settings = { configuration: input.grant.configuration, secrets: {} }
   const issued = driver.consent.issue(settings, { credential, identity: row.identity }, effective)
   if (issued.outcome === 'refused') {
@@ -104,7 +134,7 @@ function handOut(
     return refuse(missing ? { reason: 'consent_required', message: issued.message } : refusalOf(issued))
   }
   const now = context.now()
-  const expiresAt = leaseEnd(issued.expiresAtMs, input.maxTtlSeconds, now)
+  const expiresAt = leaseEnd(issued.expiresAtMs, input.ceiling.maxTtlSeconds, now)
   if (expiresAt <= now) {
     return refuse({ reason: 'provider_fault', message: 'The provider gave a token that has already expired' })
   }

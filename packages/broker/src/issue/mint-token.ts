@@ -10,6 +10,7 @@ import { issuedTokenContext } from '../secrets/sealed-columns.ts'
 import type { Link } from '../store/admission.ts'
 import type { Ceiling } from '../store/attachments.ts'
 import { findConnector } from '../store/connectors.ts'
+import { isInstalledElsewhere } from '../store/grants.ts'
 import { newId } from '../store/ids.ts'
 import { recordForRevocation, recordToken } from '../store/issued-tokens.ts'
 import type { AttachmentRow, IssuedTokenFacts, NewIssuedToken } from '../store/schema.ts'
@@ -41,6 +42,8 @@ export interface MintInput {
   readonly request: ParsedTokenRequest
   readonly effective: MintRequest
   readonly driver: Driver
+  /** The record of the installation that it is for. */
+  readonly grantId: string | undefined
 }
 
 const underWay = new WeakMap<BrokerContext, Map<string, Promise<Outcome<ServableToken>>>>()
@@ -58,6 +61,7 @@ export function mintTokenOnce(context: BrokerContext, input: MintInput): Promise
     connector.version,
     epoch,
     input.request.rejectedTokenId ?? '',
+    input.grantId ?? '',
     input.request.key,
   ].join(' ')
   const mints = underWay.get(context) ?? new Map<string, Promise<Outcome<ServableToken>>>()
@@ -92,6 +96,12 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
       message: 'The provider answered with a token that has already expired',
     })
 
+  const end = () => endAtProvider(context, driver, settings, minted.token)
+  if (await isOthersInstallation(context, input, minted)) {
+    await end()
+    const message = 'The app is not installed for this project there: startInstallation does that'
+    return refuse({ reason: 'installation_required', message })
+  }
   const id = newId('stk')
   const facts = factsOf(context, effective, minted)
   const place = {
@@ -118,10 +128,21 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
     revoke_at: null,
     revoke_attempts: 0,
   }
-  if (await keep(context, row, link.epoch, () => endAtProvider(context, driver, settings, minted.token))) {
+  if (await keep(context, row, { epoch: link.epoch, grantId: input.grantId }, end)) {
     return accept({ id, token: minted.token, expiresAt: lease, facts })
   }
   return refuse({ reason: 'revoked_meanwhile' })
+}
+
+/** An app's own key reaches all its installations; those that another project's users made are theirs. */
+function isOthersInstallation(
+  context: BrokerContext,
+  { attachment, driver }: MintInput,
+  { installationId }: MintedToken,
+): Promise<boolean> {
+  if (driver.consent === undefined || installationId === undefined) return Promise.resolve(false)
+  const { connector_id: connectorId, owner } = attachment
+  return isInstalledElsewhere(context.db, { connectorId, owner, installationId })
 }
 
 /**
@@ -131,12 +152,12 @@ async function mintToken(context: BrokerContext, input: MintInput): Promise<Outc
 async function keep(
   context: BrokerContext,
   row: NewIssuedToken,
-  epoch: number,
+  expected: Parameters<typeof recordToken>[2],
   end: () => Promise<EndingOutcome>,
 ): Promise<boolean> {
   let kept: boolean
   try {
-    kept = await recordToken(context.db, row, { epoch })
+    kept = await recordToken(context.db, row, expected)
   } catch (error) {
     await end()
     throw error

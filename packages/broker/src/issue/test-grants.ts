@@ -1,5 +1,5 @@
 // A provider with consent, and grants put into a broker without anybody's click; not part of the package.
-import type { ConsentDriver, GrantCredential, RefreshResult } from '@valetkey/connectors'
+import type { ConsentDriver, GrantCredential, GrantIdentity, RefreshResult } from '@valetkey/connectors'
 import type { BrokerContext } from '../context.ts'
 import { keepGrant } from '../store/grants.ts'
 import type { GrantRow } from '../store/schema.ts'
@@ -97,6 +97,7 @@ export async function plantGrant(
     readonly userId?: string
     readonly issuer?: string
     readonly installationId?: string
+    readonly identity?: GrantIdentity
     readonly credential: GrantCredential
   },
 ): Promise<string> {
@@ -123,7 +124,7 @@ export async function plantGrant(
       key,
       projectId: attachment.project_id,
       environment: attachment.environment,
-      identity: {},
+      identity: of.identity ?? {},
       scopes: credential.granted.scopes,
       refreshable: credential.refreshToken !== undefined,
       accessExpiresAt: credential.accessExpiresAtMs,

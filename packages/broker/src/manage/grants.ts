@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
-import { endGrants, lockAttachments } from '../store/grant-ending.ts'
 import { makeDefault, readGrant } from '../store/grants.ts'
 import { listNamedGrants, type NamedGrant } from '../store/list-grants.ts'
+import { revokeGrant } from '../store/revocation.ts'
 import type { ConnectorRow, GrantRow, GrantState } from '../store/schema.ts'
 import { connectorOf } from './connectors.ts'
 import { parseInput, parsePage } from './input.ts'
@@ -94,13 +94,10 @@ export async function removeGrant(
   const connectorId = connector.value.id
   const row = await readGrant(context.db, id)
   if (row === undefined || row.connector_id !== connectorId) return refuse(noSuchGrant)
-  const now = context.now()
-  const ended = await context.db.transaction().execute(async (transaction) => {
-    // An owner never changes. Whoever uses it must see the end before the next answer leaves.
-    await lockAttachments(transaction, { connectorId, owner: row.owner })
-    return endGrants(transaction, { connectorId, grantId: id }, { now, revokeAt: now })
-  })
-  return ended.length === 0
+  const moments = { now: context.now(), claimMs: 0 }
+  // Claimed by nobody: the background work ends both at the provider.
+  const ended = await revokeGrant(context.db, row, moments)
+  return ended.grants.length === 0
     ? refuse(noSuchGrant)
     : accept({ ...placeOf(row, connector.value), removed: true })
 }

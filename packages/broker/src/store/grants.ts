@@ -1,6 +1,6 @@
 import type { GrantIdentity, GrantKind } from '@valetkey/connectors'
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { lockAttachments } from './grant-ending.ts'
+import { endGrants, lockAttachments } from './grant-ending.ts'
 import { newId } from './ids.ts'
 import type { AttachmentRow, GrantRow, Schema } from './schema.ts'
 
@@ -49,7 +49,15 @@ export async function keepGrant(
   if (attachment?.owner !== key.owner || attachment.connector_id !== key.connectorId) return undefined
   const others = await transaction
     .selectFrom('grants')
-    .select(['id', 'installation_id', 'project_id', 'environment', 'credential_version', 'is_default'])
+    .select([
+      'id',
+      'installation_id',
+      'project_id',
+      'environment',
+      'credential_version',
+      'is_default',
+      'identity',
+    ])
     .where('connector_id', '=', key.connectorId)
     .where('owner', '=', key.owner)
     .where('kind', '=', key.kind)
@@ -58,7 +66,14 @@ export async function keepGrant(
     .where('state', '<>', 'ended')
     .forUpdate()
     .execute()
-  const before = others.find((other) => other.installation_id === key.installationId)
+  if (key.kind === 'installation') await noteInstallation(transaction, key)
+  const same = others.find((other) => other.installation_id === key.installationId)
+  const before = same !== undefined && isSameAccount(same.identity, grant.identity) ? same : undefined
+  if (same !== undefined && before === undefined) {
+    // Another account of the same person: the one before is of no use here any more, and must not live on there.
+    const moments = { now, revokeAt: now }
+    await endGrants(transaction, { connectorId: key.connectorId, grantId: same.id }, moments)
+  }
   const changes = {
     state: 'active' as const,
     identity: JSON.stringify(grant.identity),
@@ -102,7 +117,7 @@ export async function keepGrant(
       issuer: key.issuer,
       user_id: key.userId,
       installation_id: key.installationId,
-      is_default: !others.some((other) => other.is_default),
+      is_default: same?.is_default === true || !others.some((other) => other.is_default),
       credential: grant.seal(place),
       last_used_at: null,
       lease_holder: null,
@@ -114,6 +129,40 @@ export async function keepGrant(
     })
     .execute()
   return place.id
+}
+
+/** A provider that does not say who consented leaves nothing to compare. */
+function isSameAccount(before: GrantIdentity, after: GrantIdentity): boolean {
+  const differs = (one: string | undefined, other: string | undefined) =>
+    one !== undefined && other !== undefined && one !== other
+  return !differs(before.externalSubject, after.externalSubject) && !differs(before.tenantId, after.tenantId)
+}
+
+async function noteInstallation(transaction: Transaction<Schema>, key: GrantKey): Promise<void> {
+  await transaction
+    .updateTable('attachments')
+    .set({ installs: true })
+    .where('connector_id', '=', key.connectorId)
+    .where('owner', '=', key.owner)
+    .where('installs', '=', false)
+    .execute()
+}
+
+/** Whether an installation was made for somebody else's attachments, and not for this owner's. */
+export async function isInstalledElsewhere(
+  db: Kysely<Schema>,
+  of: { readonly connectorId: string; readonly owner: string; readonly installationId: string },
+): Promise<boolean> {
+  const rows = await db
+    .selectFrom('grants')
+    .select('owner')
+    .distinct()
+    .where('connector_id', '=', of.connectorId)
+    .where('kind', '=', 'installation')
+    .where('installation_id', '=', of.installationId)
+    .where('state', '<>', 'ended')
+    .execute()
+  return rows.length > 0 && rows.every((row) => row.owner !== of.owner)
 }
 
 /** Locked against revocations, which lock it for update; consents of one attachment take turns. */

@@ -14,7 +14,8 @@ import { revokeUnlessOver } from './token-ending.ts'
 export async function recordToken(
   db: Kysely<Schema>,
   token: NewIssuedToken,
-  expected: { readonly epoch: number },
+  /** `grantId`: the record of the installation that it was minted for, which must not have been ended. */
+  expected: { readonly epoch: number; readonly grantId?: string | undefined },
 ): Promise<boolean> {
   return db.transaction().execute(async (transaction) => {
     const attachment = await transaction
@@ -34,9 +35,20 @@ export async function recordToken(
       .where('c.removed_at', 'is', null)
       .executeTakeFirst()
     if (current?.version !== token.connector_version || (current.epoch ?? 0) !== expected.epoch) return false
+    if (expected.grantId !== undefined && !(await isActive(transaction, expected.grantId))) return false
     await transaction.insertInto('issued_tokens').values(token).execute()
     return true
   })
+}
+
+async function isActive(transaction: Transaction<Schema>, grantId: string): Promise<boolean> {
+  const grant = await transaction
+    .selectFrom('grants')
+    .select('state')
+    .where('id', '=', grantId)
+    .forShare()
+    .executeTakeFirst()
+  return grant?.state === 'active'
 }
 
 /** Keeps a token that may not be served, only so that it is ended at its provider. */
@@ -164,6 +176,30 @@ export async function endConnectorTokens(
   if (input.subjectKey !== undefined) update = update.where('subject_key', '=', input.subjectKey)
   if (input.installationId !== undefined) update = update.where('installation_id', '=', input.installationId)
   return update.returning(endedColumns).execute()
+}
+
+/**
+ * Ends what was issued under some attachments for one installation. Runs in the caller's transaction, after
+ * `lockAttachments`; a token that is being minted for it at this moment is not kept, because its grant is read again.
+ */
+export function endInstallationTokens(
+  transaction: Transaction<Schema>,
+  input: {
+    readonly attachmentIds: readonly string[]
+    readonly installationId: string
+    readonly now: number
+    readonly claimMs: number
+  },
+): Promise<readonly EndedToken[]> {
+  if (input.attachmentIds.length === 0) return Promise.resolve([])
+  return transaction
+    .updateTable('issued_tokens')
+    .set({ ended_at: input.now, revoke_at: claimUnlessOver(input.now, input.claimMs) })
+    .where('attachment_id', 'in', [...input.attachmentIds])
+    .where('installation_id', '=', input.installationId)
+    .where('ended_at', 'is', null)
+    .returning(endedColumns)
+    .execute()
 }
 
 /**

@@ -1,6 +1,11 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { endGrants, type GrantsToEnd, lockAttachments } from './grant-ending.ts'
-import { type EndedToken, endConnectorTokens, endSubjectTokens } from './issued-tokens.ts'
+import {
+  type EndedToken,
+  endConnectorTokens,
+  endInstallationTokens,
+  endSubjectTokens,
+} from './issued-tokens.ts'
 import type { GrantRow, Schema } from './schema.ts'
 
 /** What a revocation ended, claimed by the caller to be ended at the provider too. */
@@ -49,21 +54,20 @@ export function revokeSubject(
       installationId,
       ...moments,
     })
-    const grants =
-      user === undefined
-        ? []
-        : await endGrants(
-            transaction,
-            {
-              connectorId,
-              owner,
-              kind: 'user',
-              issuer: user.issuer,
-              userId: user.id,
-              ...(installationId === undefined ? {} : { installationId }),
-            },
-            { now: moments.now, revokeAt: moments.now + moments.claimMs },
-          )
+    if (user === undefined) return { tokens, grants: [] }
+    await endConsents(transaction, { connectorId, owner, issuer: user.issuer, userId: user.id }, moments.now)
+    const grants = await endGrants(
+      transaction,
+      {
+        connectorId,
+        owner,
+        kind: 'user',
+        issuer: user.issuer,
+        userId: user.id,
+        ...(installationId === undefined ? {} : { installationId }),
+      },
+      { now: moments.now, revokeAt: moments.now + moments.claimMs },
+    )
     return { tokens, grants }
   })
 }
@@ -84,9 +88,53 @@ export function revokeConnector(
       installationId,
       ...moments,
     })
+    if (withGrants && installationId === undefined) await endConsents(transaction, which, moments.now)
     const grants = withGrants
       ? await endGrants(transaction, which, { now: moments.now, revokeAt: moments.now + moments.claimMs })
       : []
     return { tokens, grants }
   })
+}
+
+/** Ends one grant, and what was issued for an installation of which it is the record. For operators. */
+export function revokeGrant(
+  db: Kysely<Schema>,
+  grant: Pick<GrantRow, 'id' | 'connector_id' | 'owner' | 'kind' | 'installation_id'>,
+  moments: Moments,
+): Promise<Ended> {
+  const { connector_id: connectorId, owner, installation_id: installationId } = grant
+  return db.transaction().execute(async (transaction) => {
+    const attachmentIds = await lockAttachments(transaction, { connectorId, owner })
+    const revokeAt = moments.now + moments.claimMs
+    const grants = await endGrants(
+      transaction,
+      { connectorId, grantId: grant.id },
+      { now: moments.now, revokeAt },
+    )
+    const tokens =
+      grant.kind === 'installation'
+        ? await endInstallationTokens(transaction, { attachmentIds, installationId, ...moments })
+        : []
+    return { tokens, grants }
+  })
+}
+
+/**
+ * What was consented to before a revocation must not become a grant after it: its requests are over from now on, and
+ * the sweep ends what they hold at the provider.
+ */
+async function endConsents(
+  transaction: Transaction<Schema>,
+  of: Pick<GrantsToEnd, 'connectorId' | 'owner' | 'issuer' | 'userId'>,
+  now: number,
+): Promise<void> {
+  let update = transaction
+    .updateTable('consent_requests')
+    .set({ expires_at: now, code_expires_at: now })
+    .where('connector_id', '=', of.connectorId)
+    .where('status', 'in', ['pending', 'consented'])
+  if (of.owner !== undefined) update = update.where('owner', '=', of.owner)
+  if (of.issuer !== undefined) update = update.where('issuer', '=', of.issuer)
+  if (of.userId !== undefined) update = update.where('user_id', '=', of.userId)
+  await update.execute()
 }

@@ -68,6 +68,8 @@ export interface AttachmentTable {
   bind_on_consent: Generated<boolean>
   /** Grows with every revocation under this attachment: an answer that was decided before one does not leave after it. */
   revocations: Generated<number>
+  /** The app was installed for it once: its tokens come from recorded installations only, from then on. */
+  installs: Generated<boolean>
   /** Whose grants it uses: `place/<project>/<environment>`, or `namespace/<name>`. */
   owner: GeneratedAlways<string>
   /** Grows with every change of the ceiling: tokens issued under an older one are not served again. */

@@ -9,6 +9,7 @@ export const consent: Migration = {
       .addColumn('user_namespace', 'text')
       .addColumn('bind_on_consent', 'boolean', (column) => column.notNull().defaultTo(false))
       .addColumn('revocations', 'integer', (column) => column.notNull().defaultTo(0))
+      .addColumn('installs', 'boolean', (column) => column.notNull().defaultTo(false))
       .addColumn('owner', 'text', (column) =>
         column
           .generatedAlwaysAs(
