@@ -67,6 +67,9 @@ export function openPostgres(options: {
         idle_in_transaction_session_timeout: statementTimeoutMs * 3,
       }),
     }),
+    // Left to itself the planner may prefer to plan the query of token requests anew for each of them, which takes
+    // longer than running it. All statements find their rows by index, whatever the values.
+    ...(prepare && { options: '-c plan_cache_mode=force_generic_plan' }),
   })
   // An `error` event that nobody listens to ends the process. The pool listens to idle clients and repeats it; a
   // client in use between two statements of a transaction has no listener but this one.
