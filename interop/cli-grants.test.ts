@@ -49,6 +49,7 @@ describe('valetkey, as an operator works with grants', { timeout: 60_000 }, () =
   let folder: string
   let dev: Running
   let provider: RevocationServer
+  let created: Document
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'valetkey-interop-'))
@@ -67,7 +68,7 @@ describe('valetkey, as an operator works with grants', { timeout: 60_000 }, () =
       clientUrl: `${provider.url}/apps/client`,
     }
     await file('connector.json', connector)
-    await json('connect create oauth --name mail --data @connector.json')
+    created = await json('connect create oauth --name mail --data @connector.json')
   }, 120_000)
   afterAll(async () => {
     await endAll()
@@ -103,6 +104,19 @@ describe('valetkey, as an operator works with grants', { timeout: 60_000 }, () =
   const grants = async (flags = '') =>
     ((await json(`connect grants list oauth/mail${flags}`)) as { grants: Record<string, unknown>[] }).grants
   const askFor = (user: string) => run(`connect token oauth/mail --subject user --user-id ${user}`)
+
+  it('says the redirect URI that the provider must know', () => {
+    expect(created.redirectUri).toBe(`${dev.url}/v1/connect/callback/${created.id}`)
+  })
+
+  it('manages the development broker that VALETKEY_URL names, and no other, without a token of its own', async () => {
+    const named = (url: string) => ({ variables: { VALETKEY_URL: url } })
+    expect(await json('project list', named(dev.url))).toMatchObject({ projects: [{ name: 'agent' }] })
+    expect(await refused('project list', named(provider.url))).toMatchObject({
+      exit: 1,
+      code: 'identity_unavailable',
+    })
+  })
 
   it('attaches with what is said about consent, and warns of what is dangerous', async () => {
     const consent =
@@ -189,7 +203,7 @@ describe('valetkey, as an operator works with grants', { timeout: 60_000 }, () =
       providerSkipped: 0,
       providerFailed: 0,
     })
-    expect(provider.ended).toEqual(['alice-refresh-secret'])
+    expect(provider.ended).toEqual(['alice-refresh-secret', 'alice-access-secret'])
     expect((await askFor('alice')).code).toBe(1)
     expect((await askFor('bob')).code).toBe(0)
   })
@@ -216,12 +230,27 @@ describe('valetkey, as an operator works with grants', { timeout: 60_000 }, () =
         interval: 500,
       })
       .toEqual(['revoked', 'revoked'])
-    expect(provider.ended).toEqual(['alice-refresh-secret', 'bob-access-secret'])
+    expect(provider.ended).toEqual(['alice-refresh-secret', 'alice-access-secret', 'bob-access-secret'])
+  })
+
+  it('ends what one user or one installation granted, and nothing else of the connector', async () => {
+    await file('tokens.json', [token('dave'), token('erin'), token('frank')])
+    await json('connect import oauth/mail --project agent --data @tokens.json')
+    const users = async () => (await grants()).map(({ userId }) => userId).sort()
+    const revoke = 'connect revoke-tokens oauth/mail --all-tokens --yes'
+    expect(await json(`${revoke} --user-id frank`)).toMatchObject({
+      scope: 'all',
+      supportsRevocation: true,
+      tokensFound: 1,
+      providerRevoked: 1,
+    })
+    expect(await users()).toEqual(['dave', 'erin'])
+    for (const nobody of ['--user-id erin --issuer https://elsewhere.example', '--installation-id T1'])
+      expect(await json(`${revoke} ${nobody}`)).toMatchObject({ tokensFound: 0 })
+    expect(await users()).toEqual(['dave', 'erin'])
   })
 
   it('ends everything of a connector', async () => {
-    await file('tokens.json', [token('dave'), token('erin')])
-    await json('connect import oauth/mail --project agent --data @tokens.json')
     const { tokensFound, providerRevoked, scope } = await json(
       'connect revoke-tokens oauth/mail --all-tokens --yes',
     )

@@ -48,8 +48,10 @@ export interface AuthorizeResponse {
   readonly verifier: string
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
-  /** What a person types in at `<issuing point>/device`. */
+  /** What a person types in at `verificationUri`. */
   readonly deviceCode?: string
+  /** Where a person types `deviceCode` in; there with it. */
+  readonly verificationUri?: string
   readonly connector: {
     readonly id: string
     readonly uid: string

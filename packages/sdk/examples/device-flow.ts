@@ -6,14 +6,15 @@ export async function connectLinear(
   ask: (question: string) => Promise<string>,
 ): Promise<void> {
   const subject = { type: 'user', id: userId } as const
-  const { url, deviceCode, request, verifier } = await startAuthorization(
+  const { url, verificationUri, deviceCode, request, verifier } = await startAuthorization(
     'linear/mybot',
     { subject },
     { deviceCode: true },
   )
-  const completing = ask(`Open ${url} (code ${deviceCode}), then type what it shows: `).then((code) =>
-    completeAuthorization({ request, verifier, code, subject }),
-  )
+  // Two ways to the same page: `url` needs no code, `verificationUri` is short enough to be typed on another device.
+  const completing = ask(
+    `Open ${url}, or type ${deviceCode} at ${verificationUri}. Then type the code shown at the end: `,
+  ).then((code) => completeAuthorization({ request, verifier, code, subject }))
   // Ends the wait for an answer, too, when consent is denied or expires.
   await Promise.all([completing, waitForAuthorization({ request, verifier })])
 }

@@ -106,6 +106,25 @@ export const connector: Check<Connector> = object<Connector>({
   service: text,
 })
 
+/** A connector that was just created. */
+export interface CreatedConnector extends Connector {
+  readonly redirectUri: string | null | undefined
+  readonly supportedSubjectTypes: readonly string[] | null | undefined
+  /** Public configuration. */
+  readonly data: Readonly<Record<string, unknown>> | null | undefined
+}
+/** Passes a {@link CreatedConnector}. */
+export const createdConnector: Check<CreatedConnector> = object<CreatedConnector>({
+  id: text,
+  uid: text,
+  name: text,
+  type: text,
+  service: text,
+  redirectUri: optional(text),
+  supportedSubjectTypes: optional(list(text)),
+  data: optional(anyObject),
+})
+
 /** One page of connectors. */
 export interface ConnectorPage {
   readonly clients: readonly Connector[]

@@ -45,6 +45,56 @@ describe('locateBroker', () => {
     expect(failure.next).toContain('valetkey token create')
   })
 
+  it('takes the token of the dev.json whose broker VALETKEY_URL names, as after reading an .env.local', async () => {
+    const folder = temporaryFolder()
+    const path = plant(folder)
+    const below = join(folder, 'one')
+    mkdirSync(below)
+    for (const url of [local.url, `${local.url}/`, 'HTTP://127.0.0.1:4570'])
+      expect(await locateBroker({ environment: { VALETKEY_URL: url }, folder: below, userId })).toEqual({
+        url: local.url,
+        accessToken: 'vk_owner',
+        source: path,
+      })
+  })
+
+  it('finds that dev.json above one of another broker, and keeps the project of the link', async () => {
+    const folder = temporaryFolder()
+    const path = plant(folder)
+    const below = join(folder, 'one')
+    plant(below, { ...local, url: 'http://127.0.0.1:4571', accessToken: 'vk_other' })
+    const environment = { VALETKEY_URL: local.url }
+    await writeLinkFile(below, { url: local.url, project: 'shop' })
+    expect(await locateBroker({ environment, folder: below, userId })).toEqual({
+      url: local.url,
+      accessToken: 'vk_owner',
+      source: path,
+      project: 'shop',
+    })
+  })
+
+  it.each([
+    'http://127.0.0.1:4571',
+    'https://127.0.0.1:4570',
+    'http://localhost:4570',
+    'http://127.0.0.2:4570',
+    'https://keys.example.com',
+  ])('S37 takes no dev.json of another origin than VALETKEY_URL %s', async (url) => {
+    const folder = temporaryFolder()
+    plant(folder)
+    const failure = await refusal({ environment: { VALETKEY_URL: url }, folder, userId })
+    expect(failure.code).toBe('identity_unavailable')
+    expect(failure.next).toContain('unset VALETKEY_URL')
+    expect(failure.next).toContain('Set VALETKEY_ACCESS_TOKEN')
+  })
+
+  it('S37 trusts the dev.json that VALETKEY_URL names no more than any other', async () => {
+    const folder = temporaryFolder()
+    plant(folder, local, 0o644)
+    const failure = await refusal({ environment: { VALETKEY_URL: local.url }, folder, userId })
+    expect(failure.message).toContain('must be 0600')
+  })
+
   it('refuses http to another machine', async () => {
     const environment = { VALETKEY_URL: 'http://keys.example.com', VALETKEY_ACCESS_TOKEN: 'vk_1' }
     const failure = await refusal({ environment, folder: temporaryFolder(), userId })

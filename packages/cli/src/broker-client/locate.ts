@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { type Failure, failed } from '../failure.ts'
 import type { Shell } from '../shell.ts'
-import { addressProblem, normalizeAddress } from './address.ts'
+import { addressProblem, isLoopback, normalizeAddress } from './address.ts'
 import { parseDevelopmentFile } from './development-file.ts'
 import { parseLinkFile } from './link-file.ts'
 import { folderProblem, type PrivateFile, readPrivateFile } from './private-file.ts'
@@ -26,6 +26,9 @@ export type BrokerPlace = Omit<LocatedBroker, 'accessToken'> & { readonly access
  * Finds the broker and an operator's token for it: `VALETKEY_URL` with `VALETKEY_ACCESS_TOKEN`, else the nearest
  * `.valetkey/dev.json` or `.valetkey/link.json` (in one folder the running development broker wins).
  *
+ * Where `VALETKEY_URL` comes without a token, as from an `.env.local`, the token of a `dev.json` is used only if that
+ * file is of the same origin.
+ *
  * A file that is there but can't be trusted stops with its reason: nothing falls through in silence.
  *
  * @throws {Failure} `issuing_point_missing`, or `identity_unavailable` when only the token is missing.
@@ -33,12 +36,15 @@ export type BrokerPlace = Omit<LocatedBroker, 'accessToken'> & { readonly access
 export async function locateBroker(place: Place): Promise<LocatedBroker> {
   const found = await locatePlace(place)
   if (found.accessToken !== undefined) return { ...found, accessToken: found.accessToken }
-  if (found.source === 'VALETKEY_URL')
+  if (found.source === 'VALETKEY_URL') {
+    const development = await findDevelopmentBroker(place, found)
+    if (development !== undefined) return development
     throw failed(
       'identity_unavailable',
-      'VALETKEY_URL is set but VALETKEY_ACCESS_TOKEN is not',
+      'VALETKEY_URL is set but VALETKEY_ACCESS_TOKEN is not, and no development broker of that address runs in this folder or its parents',
       "Set VALETKEY_ACCESS_TOKEN to an operator's token (`valetkey token create --role manager` makes one), or unset VALETKEY_URL to use the development broker of this folder.",
     )
+  }
   throw failed(
     'identity_unavailable',
     `This folder is linked to ${found.url}, but VALETKEY_ACCESS_TOKEN is not set`,
@@ -85,6 +91,24 @@ async function findInFolders(place: Place, token: string | undefined): Promise<B
     }
     if (link !== undefined)
       return { ...link, source: join(folder, '.valetkey', 'link.json'), ...withToken(token) }
+  }
+  return undefined
+}
+
+/** The development broker that `VALETKEY_URL` names, where its own file is found. */
+async function findDevelopmentBroker(place: Place, named: BrokerPlace): Promise<LocatedBroker | undefined> {
+  // Such a file is for this machine only; for any other address none has to be read, or trusted.
+  if (!isLoopback(new URL(named.url))) return undefined
+  for (const folder of upwards(place.folder)) {
+    const files = await readFolder(folder, place.userId)
+    if (files === undefined) continue
+    const development = trusted(files.development, 'dev.json', folder, parseDevelopmentFile)
+    // Of another origin: a token that was made for that broker is not this one's to see.
+    if (development === undefined || new URL(development.url).origin !== new URL(named.url).origin) continue
+    const { url, accessToken } = development
+    const project = url === named.url ? named.project : undefined
+    const source = join(folder, '.valetkey', 'dev.json')
+    return { url, accessToken, source, ...(project === undefined ? {} : { project }) }
   }
   return undefined
 }

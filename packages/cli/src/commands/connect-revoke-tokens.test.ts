@@ -42,12 +42,48 @@ describe('connect revoke-tokens', () => {
     })
   })
 
-  it('believes the broker about what the connector can do, and else what it did', async () => {
+  it.each([
+    [['--user-id', 'alice'], { subject: { type: 'user', id: 'alice' } }, 'user alice'],
+    [
+      ['--subject', 'user', '--user-id', 'alice', '--issuer', 'https://i.example'],
+      { subject: { type: 'user', id: 'alice', issuer: 'https://i.example' } },
+      'user alice of https://i.example',
+    ],
+    [['--installation-id', 'T1'], { installationId: 'T1' }, 'in installation T1'],
+    [['--subject', 'app'], { subject: { type: 'app' } }, 'the app'],
+    [
+      ['--user-id', 'alice', '--installation-id', 'T1'],
+      { subject: { type: 'user', id: 'alice' }, installationId: 'T1' },
+      'user alice in installation T1',
+    ],
+  ])('ends as an operator only what %j names', async (flags, body, asked) => {
+    const { fetch, requests } = createFakeFetch(answers)
+    const argv = ['connect', 'revoke-tokens', 'slack/mybot', '--all-tokens', ...flags]
+    const { code, stdout } = await runCommand([...argv, '--yes', '--json'], { environment, fetch })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({
+      id: 'scl_1',
+      uid: 'slack/mybot',
+      scope: 'all',
+      supportsRevocation: true,
+      ...counts,
+    })
+    expect(requests.at(-1)).toEqual({
+      line: 'DELETE /v1/connect/connectors/scl_1/tokens',
+      authorization: 'Bearer vk_operator_secret',
+      body,
+    })
+    const { stderr } = await runCommand(argv, { environment, fetch, input: 'n\n', terminal: true })
+    expect(stderr).toContain(asked)
+    expect(requests.at(-1)?.line).toContain('GET')
+  })
+
+  it('believes the broker about what the connector can do, else what it did, and guesses nothing', async () => {
     const argv = ['connect', 'revoke-tokens', 'slack/mybot', '--all-tokens', '--yes', '--json']
     const nothing = { ...counts, providerRevoked: 0, providerSkipped: 3 }
     const inferred = createFakeFetch({ ...answers, 'DELETE /v1/connect/connectors/scl_1/tokens': nothing })
     const { stdout } = await runCommand(argv, { environment, fetch: inferred.fetch })
-    expect(JSON.parse(stdout).supportsRevocation).toBe(false)
+    expect(JSON.parse(stdout).supportsRevocation).toBeNull()
     const told = createFakeFetch({
       ...answers,
       'GET /v1/connect/connectors/slack%2Fmybot': {
@@ -59,6 +95,13 @@ describe('connect revoke-tokens', () => {
     })
     expect(JSON.parse((await runCommand(argv, { environment, fetch: told.fetch })).stdout)).toMatchObject({
       supportsRevocation: true,
+    })
+    const denied = createFakeFetch({
+      ...answers,
+      'GET /v1/connect/connectors/slack%2Fmybot': { id: 'scl_1', uid: 'x', supportsRevocation: false },
+    })
+    expect(JSON.parse((await runCommand(argv, { environment, fetch: denied.fetch })).stdout)).toMatchObject({
+      supportsRevocation: false,
     })
   })
 
@@ -129,7 +172,13 @@ describe('connect revoke-tokens', () => {
   it.each([
     [[]],
     [['--my-tokens', '--all-tokens']],
-    [['--all-tokens', '--user-id', 'alice']],
+    [['--all-tokens', '--user-id', '']],
+    [['--all-tokens', '--subject', 'user']],
+    [['--all-tokens', '--subject', 'app', '--user-id', 'alice']],
+    [['--all-tokens', '--issuer', 'https://i.example']],
+    [['--all-tokens', '--user-id', 'alice', '--issuer', '']],
+    [['--all-tokens', '--installation-id', '']],
+    [['--my-tokens', '--installation-id', 'T1']],
     [['--my-tokens', '--subject', 'user']],
     [['--my-tokens', '--subject', 'app', '--user-id', 'alice']],
     [['--my-tokens', '--issuer', 'https://i.example']],

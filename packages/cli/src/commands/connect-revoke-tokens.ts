@@ -16,6 +16,13 @@ interface RevokeOptions {
   readonly subject?: 'app' | 'user'
   readonly userId?: string
   readonly issuer?: string
+  readonly installationId?: string
+}
+
+/** Whose tokens and grants end. Nothing named: everybody's. */
+interface Holder {
+  readonly subject?: Subject
+  readonly installationId?: string
 }
 
 /** Adds `connect revoke-tokens`. */
@@ -24,19 +31,25 @@ export function addRevokeTokens(connect: Command, act: Act): void {
     .command('revoke-tokens <connector>')
     .description('End tokens and grants of a connector, here and where the provider can at the provider.')
     .option('--my-tokens', 'what the workload of this folder holds for one subject')
-    .option('--all-tokens', 'everything that was issued from it, to whomever; for operators')
+    .option(
+      '--all-tokens',
+      'what was issued from it to everybody, or to one user or installation; for operators',
+    )
     .option(
       '--subject <type>',
-      'with --my-tokens: app or user (default: app)',
+      'app or user (default with --my-tokens: app, with --all-tokens: everybody)',
       oneOf('--subject', ['app', 'user']),
     )
-    .option('--user-id <id>', 'with --my-tokens: which user')
+    .option('--user-id <id>', 'which user')
     .option('--issuer <issuer>', 'with --user-id: who vouches for the user id')
+    .option('--installation-id <id>', 'with --all-tokens: which installation of the app')
     .addHelpText(
       'after',
       examples(
         'valetkey connect revoke-tokens slack/mybot --my-tokens --user-id alice --yes',
         'valetkey connect revoke-tokens slack/mybot --all-tokens --yes',
+        'valetkey connect revoke-tokens slack/mybot --all-tokens --user-id alice --yes',
+        'valetkey connect revoke-tokens slack/mybot --all-tokens --installation-id T1 --yes',
       ),
     )
     .action(act(revokeTokens))
@@ -46,24 +59,23 @@ async function revokeTokens(context: Context, named: string, options: RevokeOpti
   if ((options.myTokens === true) === (options.allTokens === true))
     throw misuse('Say which: either --my-tokens or --all-tokens')
   const mine = options.myTokens === true
-  const subject = subjectOf(options, mine)
+  const holder = holderOf(options, mine)
   const client = mine ? await connectAsWorkload(context) : (await connectToBroker(context)).client
   const { id, uid, supportsRevocation } = await client.call(
     'GET',
     route`/v1/connect/connectors/${named}`,
     namedConnector,
   )
-  const whose =
-    subject === undefined ? 'all tokens and grants' : `what this workload holds for ${who(subject)}`
+  const whose = mine ? `what this workload holds${who(holder)}` : `all tokens and grants${who(holder)}`
   await confirmRemoval(context.shell, context.output, context.yes, `${whose} of connector ${uid}`)
-  const counts = await end(client, id, subject)
+  const counts = await end(client, id, holder)
   context.output.result(
     {
       id,
       uid,
       scope: mine ? 'mine' : 'all',
-      // Workloads are not told what a connector can do: what it did says so too, unless there was nothing to end.
-      supportsRevocation: supportsRevocation ?? counts.providerRevoked + counts.providerFailed > 0,
+      // Workloads are not told what a connector can do. What it did shows that it can; nothing shows that it can't.
+      supportsRevocation: supportsRevocation ?? (counts.providerRevoked + counts.providerFailed > 0 || null),
       ...counts,
     },
     () => summary(uid, counts),
@@ -74,31 +86,46 @@ async function revokeTokens(context: Context, named: string, options: RevokeOpti
     )
 }
 
-function end(client: BrokerClient, id: string, subject: Subject | undefined): Promise<Revocation> {
+function end(client: BrokerClient, id: string, holder: Holder): Promise<Revocation> {
   // By id: the UID could have been given to another connector since it was read.
   const path = route`/v1/connect/connectors/${id}/tokens`
-  return client.call('DELETE', path, revocation, { body: subject === undefined ? {} : { subject } })
+  return client.call('DELETE', path, revocation, { body: holder })
 }
 
-function subjectOf(options: RevokeOptions, mine: boolean): Subject | undefined {
-  const { subject, userId: user, issuer } = options
-  if (!mine) {
-    if (subject !== undefined || user !== undefined || issuer !== undefined)
-      throw misuse('--subject, --user-id and --issuer go with --my-tokens')
-    return undefined
+function holderOf(options: RevokeOptions, mine: boolean): Holder {
+  const { installationId } = options
+  const subject = subjectOf(options)
+  // An empty value, as of a variable that is not set, would otherwise end everybody's.
+  if (installationId === '') throw misuse('--installation-id must not be empty')
+  if (mine) {
+    if (installationId !== undefined)
+      throw misuse("--installation-id goes with --all-tokens: an installation is not one workload's to end")
+    return { subject: subject ?? { type: 'app' } }
   }
-  if (issuer !== undefined && user === undefined)
+  return {
+    ...(subject === undefined ? {} : { subject }),
+    ...(installationId === undefined ? {} : { installationId }),
+  }
+}
+
+function subjectOf({ subject, userId, issuer }: RevokeOptions): Subject | undefined {
+  if (issuer !== undefined && userId === undefined)
     throw misuse('--issuer needs --user-id: which user is meant')
-  if (user === undefined) {
+  if (issuer === '') throw misuse('--issuer must not be empty')
+  if (userId === undefined) {
     if (subject === 'user') throw misuse('--subject user needs --user-id: which user is meant')
-    return { type: 'app' }
+    return subject === undefined ? undefined : { type: 'app' }
   }
-  if (subject === 'app' || user === '') throw misuse('--user-id names a user, and the subject is the app')
-  return { type: 'user', id: user, ...(issuer === undefined ? {} : { issuer }) }
+  if (subject === 'app' || userId === '') throw misuse('--user-id names a user, and the subject is the app')
+  return { type: 'user', id: userId, ...(issuer === undefined ? {} : { issuer }) }
 }
 
-function who(subject: Subject): string {
-  return subject.type === 'user' ? `user ${subject.id}` : 'the app'
+function who({ subject, installationId }: Holder): string {
+  const where = installationId === undefined ? '' : ` in installation ${cell(installationId)}`
+  if (subject === undefined) return where
+  if (subject.type !== 'user') return ` for the app${where}`
+  const issuer = subject.issuer === undefined ? '' : ` of ${cell(subject.issuer)}`
+  return ` for user ${cell(subject.id)}${issuer}${where}`
 }
 
 function summary(uid: string, counts: Revocation): string {

@@ -12,6 +12,7 @@ import { examples } from './examples.ts'
 interface TokenOptions {
   readonly subject: 'app' | 'user'
   readonly userId?: string
+  readonly issuer?: string
   readonly installationId?: string
   readonly scopes?: readonly string[]
   readonly resources?: readonly string[]
@@ -25,6 +26,7 @@ export function addConnectToken(connect: Command, act: Act): void {
     .description('Ask for a token as the workload of this folder and print it, alone, on stdout.')
     .option('--subject <type>', 'on whose behalf: app or user', oneOf('--subject', ['app', 'user']), 'app')
     .option('--user-id <id>', 'which user, with --subject user')
+    .option('--issuer <issuer>', 'with --user-id: who vouches for the user id')
     .option('--installation-id <id>', 'which installation of the app')
     .option('--scopes <scopes>', 'narrow it to these, separated by commas', names('--scopes'))
     .option('--resources <uris>', 'narrow it to these resource indicators', uris('--resources'))
@@ -72,12 +74,14 @@ async function token(context: Context, connector: string, options: TokenOptions)
 }
 
 function subjectOf(options: TokenOptions): Subject {
-  const { subject, userId } = options
+  const { subject, userId, issuer } = options
+  if (issuer === '') throw misuse('--issuer must not be empty')
   if (subject === 'app') {
     if (userId !== undefined) throw misuse('--user-id needs --subject user')
+    if (issuer !== undefined) throw misuse('--issuer needs --subject user and --user-id')
     return { type: 'app' }
   }
   if (userId === undefined || userId === '')
     throw misuse('--subject user needs --user-id: which user is meant')
-  return { type: 'user', id: userId }
+  return { type: 'user', id: userId, ...(issuer === undefined ? {} : { issuer }) }
 }

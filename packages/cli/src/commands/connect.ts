@@ -7,6 +7,7 @@ import { given, wholeNumber } from '../input/options.ts'
 import { readObject } from '../input/values.ts'
 import { cell, table } from '../output/text.ts'
 import { addAttach } from './connect-attach.ts'
+import { addCreate } from './connect-create.ts'
 import { addGrants } from './connect-grants.ts'
 import { addImport } from './connect-import.ts'
 import { addOpen } from './connect-open.ts'
@@ -14,12 +15,6 @@ import { addRemove } from './connect-remove.ts'
 import { addRevokeTokens } from './connect-revoke-tokens.ts'
 import { addConnectToken } from './connect-token.ts'
 import { examples } from './examples.ts'
-
-interface CreateOptions {
-  readonly name: string
-  readonly data: string
-  readonly uid?: string
-}
 
 interface UpdateOptions {
   readonly name?: string
@@ -42,20 +37,7 @@ export function addConnect(program: Command, act: Act): void {
   const group = program
     .command('connect')
     .description('Manage connectors and their grants, and ask for their tokens.')
-  group
-    .command('create <service>')
-    .description(
-      'Create a connector: github, slack, google, linear, microsoft, okta, or any other by oauth or api-key.',
-    )
-    .requiredOption('--name <name>', 'its name for people')
-    .requiredOption('--data <json>', 'its configuration and secrets: JSON, @file or @-')
-    .option('--uid <uid>', 'how programs name it (default: service/name)')
-    .addHelpText(
-      'after',
-      examples('valetkey connect create github --name mybot --data @github-app.json') +
-        '\n\nSecrets given as inline JSON stay in the history of the shell: prefer @file or @-.',
-    )
-    .action(act(create))
+  addCreate(group, act)
   group
     .command('list')
     .description('List connectors: those of the linked project, else all.')
@@ -83,20 +65,6 @@ export function addConnect(program: Command, act: Act): void {
   addImport(group, act)
   addGrants(group, act)
   addRemove(group, act)
-}
-
-async function create(context: Context, service: string, options: CreateOptions): Promise<void> {
-  const data = await readObject(context.shell, '--data', options.data)
-  const { client } = await connectToBroker(context)
-  const body = given({ service, name: options.name, uid: options.uid, data })
-  const created = await client.call('POST', '/v1/connect/connectors', connector, { body })
-  context.output.result(
-    created,
-    () => `Created connector ${cell(created.uid)} (${cell(created.id)}, ${cell(created.type)}).`,
-  )
-  context.output.next(
-    `\`valetkey connect attach ${cell(created.uid)} --project PROJECT -e ENVIRONMENT\`: until then no workload can use it.`,
-  )
 }
 
 async function list(context: Context, options: ListOptions): Promise<void> {

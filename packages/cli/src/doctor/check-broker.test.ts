@@ -1,5 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createFakeFetch, runCommand } from '../testing/shell.ts'
+import { createFakeFetch, runCommand, temporaryFolder } from '../testing/shell.ts'
 import { checkClock } from './check-broker.ts'
 
 describe('checkClock', () => {
@@ -36,6 +38,22 @@ describe('valetkey doctor', () => {
     const { healthy, checks } = JSON.parse(stdout)
     expect(checks.filter(({ status }: { status: string }) => status === 'fail')).toEqual([])
     expect([code, healthy]).toEqual([0, true])
+  })
+
+  it('finds the token of the development broker that VALETKEY_URL names', async () => {
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, '.valetkey'))
+    const url = 'http://127.0.0.1:4570'
+    const file = JSON.stringify({ url, accessToken: 'vk_owner_secret', pid: 1 })
+    writeFileSync(join(folder, '.valetkey', 'dev.json'), file, { mode: 0o600 })
+    const { fetch, requests } = createFakeFetch({
+      'GET /healthz': {},
+      'GET /readyz': {},
+      'GET /v1/access-tokens/self': { id: 'vat_1', role: 'owner', expiresAt: null },
+    })
+    const shell = { environment: { VALETKEY_URL: url }, fetch, loadSdk, folder }
+    expect((await runCommand(['doctor'], shell)).stdout).toContain('access token: vat_1, role owner')
+    expect(requests.at(-1)?.authorization).toBe('Bearer vk_owner_secret')
   })
 
   it('fails, with the next step, when the token is not accepted and S26 does not show it', async () => {

@@ -1,7 +1,7 @@
 import { accessToken } from '../broker-client/answers.ts'
 import { createBrokerClient } from '../broker-client/client.ts'
 import { networkFailure } from '../broker-client/fault.ts'
-import { type BrokerPlace, locatePlace } from '../broker-client/locate.ts'
+import { locateBroker, locatePlace } from '../broker-client/locate.ts'
 import { asFailure, Failure } from '../failure.ts'
 import { cell } from '../output/text.ts'
 import type { Shell } from '../shell.ts'
@@ -14,7 +14,7 @@ export async function checkBroker(shell: Shell): Promise<readonly Finding[]> {
   const found = ok('broker', `${place.url}, from ${place.source}`)
   const health = await checkHealth(shell, place.url)
   if (health.some(({ status }) => status === 'fail')) return [found, ...health]
-  return [found, ...health, await checkToken(shell, place)]
+  return [found, ...health, await checkToken(shell)]
 }
 
 async function checkHealth(shell: Shell, url: string): Promise<readonly Finding[]> {
@@ -68,14 +68,17 @@ export function checkClock(date: string | null, beforeMs: number, afterMs: numbe
   return [size > 5 ? warn('clock', text, next) : ok('clock', 'The clocks agree')]
 }
 
-async function checkToken(shell: Shell, place: BrokerPlace): Promise<Finding> {
-  if (place.accessToken === undefined)
+async function checkToken(shell: Shell): Promise<Finding> {
+  const broker = await locateBroker(shell).catch(asFailure)
+  if (broker instanceof Failure) {
+    if (broker.code !== 'identity_unavailable') return asFinding('access token', broker)
     return warn(
       'access token',
       'VALETKEY_ACCESS_TOKEN is not set: nothing can be managed from here',
       "Set it to an operator's token; `valetkey token create --role manager` makes one.",
     )
-  const client = createBrokerClient({ url: place.url, accessToken: place.accessToken, fetch: shell.fetch })
+  }
+  const client = createBrokerClient({ url: broker.url, accessToken: broker.accessToken, fetch: shell.fetch })
   try {
     const token = await client.call('GET', '/v1/access-tokens/self', accessToken)
     return ok('access token', `${cell(token.id)}, role ${cell(token.role)}`)

@@ -55,6 +55,15 @@ describe('starting an authorization', () => {
     })
   })
 
+  it('hands on the device code, and where it is typed in', async () => {
+    const device = { deviceCode: 'BCDF-GHJK', verificationUri: 'https://broker.example/device' }
+    const fetch = fakeFetch(() => Response.json({ ...startAnswer(), ...device }))
+    const context = testContext({ fetch, identity: 'me' })
+    const options = { deviceCode: true }
+    expect(await startAuthorizationIn(context, 'c', alice, options)).toMatchObject(device)
+    expect(await startInstallationIn(context, 'c', {}, options)).toMatchObject(device)
+  })
+
   it('takes the params of the error that asked for it', async () => {
     const fetch = fakeFetch(({ url }) =>
       url.includes('/token/')

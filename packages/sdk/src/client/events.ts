@@ -27,7 +27,7 @@ export type ConnectEvent =
       readonly code?: ErrorCode
     }
   | {
-      /** Tokens left the cache on request. */
+      /** Tokens left the cache on request, or because the issuing point refused what they were an answer to. */
       readonly type: 'cache_evicted'
       readonly connector: string
       readonly entries: number

@@ -5,13 +5,14 @@ import { isWebAddress } from './check-urls.ts'
 import type { StartedAuthorization } from './types.ts'
 
 /**
- * An issuing point's answer to `authorize` or `install`, checked and copied. Its `url` is where a browser is sent, so
- * it must be a web address: https, or http on this machine where `loopback` says that the issuing point is there.
+ * An issuing point's answer to `authorize` or `install`, checked and copied. Its `url` and `verificationUri` are where a
+ * browser is sent, so they must be web addresses: https, or http on this machine where `loopback` says that the issuing
+ * point is there.
  *
  * @throws {ConnectError} `invalid_response`, without any part of the answer.
  */
 export function checkStartAnswer(answer: unknown, loopback: boolean, nowMs: number): StartedAuthorization {
-  const { url, request, verifier, expiresAt, deviceCode, connector } = asRecord(answer) ?? {}
+  const { url, request, verifier, expiresAt, deviceCode, verificationUri, connector } = asRecord(answer) ?? {}
   if (!isAuthorizationUrl(url, loopback)) throw invalid('has no usable url')
   if (!isText(request)) throw invalid('names no request')
   if (!isText(verifier)) throw invalid('has no verifier')
@@ -19,6 +20,8 @@ export function checkStartAnswer(answer: unknown, loopback: boolean, nowMs: numb
   if (typeof expiresAt !== 'number' || !Number.isFinite(expiresAt) || expiresAt <= nowMs)
     throw invalid('has expired or says no expiry in milliseconds')
   if (deviceCode !== undefined && !isText(deviceCode)) throw invalid('has a malformed device code')
+  if (verificationUri !== undefined && !isAuthorizationUrl(verificationUri, loopback))
+    throw invalid('has no usable verificationUri')
   const { id, uid, type, name, service, serviceName } = asRecord(connector) ?? {}
   if (!isText(id) || !isText(uid) || !isText(type) || !isText(name)) throw invalid('names no connector')
   return {
@@ -27,6 +30,7 @@ export function checkStartAnswer(answer: unknown, loopback: boolean, nowMs: numb
     verifier,
     expiresAt,
     ...(deviceCode === undefined ? undefined : { deviceCode }),
+    ...(verificationUri === undefined ? undefined : { verificationUri }),
     connector: {
       id,
       uid,

@@ -10,7 +10,7 @@ export interface StartInstallationOptions extends ConnectOptions {
   readonly callbackUrl?: string | undefined
   /** Told of every change: https; http on loopback too while the issuing point itself is there. See `verifyWebhook`. */
   readonly webhook?: string | undefined
-  /** Also make a code that a person types in at `<issuing point>/device`. Default `false`. */
+  /** Also make a `deviceCode` that a person types in at `verificationUri`, on any device. Default `false`. */
   readonly deviceCode?: boolean | undefined
   /** Milliseconds the request may take. Default: the issuing point's, 600,000 at a broker. At most 86,400,000. */
   readonly expiresInMs?: number | undefined
@@ -37,8 +37,9 @@ export interface StartInstallationParams {
 }
 
 /**
- * A consent under way. `url` is where the browser goes; `verifier` proves who began, and is a secret: keep it, with
- * `request`, in the session of the person who is to consent, and never in a URL or a log.
+ * A consent under way. `url` is where the browser goes, and needs no code; a `deviceCode` is typed in at
+ * `verificationUri` instead. `verifier` proves who began, and is a secret: keep it, with `request`, in the session of
+ * the person who is to consent, and never in a URL or a log.
  */
 export type StartedAuthorization = AuthorizeResponse
 

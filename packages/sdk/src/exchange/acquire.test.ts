@@ -93,7 +93,7 @@ describe('a cached token', () => {
     const fetch = fakeFetch((_request, index) =>
       index === 0
         ? Response.json(tokenResponse({ expiresAt: clock.now() + hour }))
-        : Response.json({ error: { code: 'forbidden' } }, { status: 403 }),
+        : Response.json({ error: { code: 'identity_invalid' } }, { status: 401 }),
     )
     const context = testContext({ fetch, identity: 'me', now: clock.now })
     await getTokenIn(context, 'c', app, undefined)
@@ -111,7 +111,7 @@ describe('a cached token', () => {
     await settle()
     expect(fetch.seen).toHaveLength(3)
     clock.advance(60_000)
-    expect((await errorOf(getTokenIn(context, 'c', app, undefined))).code).toBe('forbidden')
+    expect((await errorOf(getTokenIn(context, 'c', app, undefined))).code).toBe('identity_invalid')
   })
 
   it('that arrives expiring is asked for at most once a second', async () => {

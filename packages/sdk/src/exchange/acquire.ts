@@ -12,6 +12,7 @@ import type { Context } from '../client/context.ts'
 import { isWorkerd, vercelRequestContext } from '../client/environment.ts'
 import { emit } from '../client/events.ts'
 import { ConnectError } from '../errors/connect-error.ts'
+import { endsToken } from '../errors/ends-token.ts'
 import { givenIdentity } from '../identity/find-identity.ts'
 import type { FoundIdentity } from '../identity/identity-source.ts'
 import type { Destination } from '../issuing-point/issuing-point.ts'
@@ -128,7 +129,7 @@ function renew(
     signal: undefined,
     connector: request.connector,
   }
-  // A failure shows in the events; callers have a good token, and the next ones try again.
+  // A failure shows in the events; the next callers try again, without this token where the failure was a refusal.
   const renewal = waitForFlight(flight, wait, () => detach(context.cache, partition, flight)).then(noop, noop)
   try {
     waitUntil?.(renewal)
@@ -152,7 +153,8 @@ async function renewInForeground(
     return await waitForFlight(flight, wait, () => detach(ask.context.cache, partition, flight))
   } catch (error) {
     const isOwnAbort = error instanceof ConnectError && error.code === 'aborted'
-    if (isOwnAbort || ask.context.now() >= response.expiresAt) throw error
+    const isEnded = error instanceof ConnectError && endsToken(error.code)
+    if (isOwnAbort || isEnded || ask.context.now() >= response.expiresAt) throw error
     return response
   }
 }

@@ -1,9 +1,17 @@
 import type { TokenResponse } from '@valetkey/protocol'
-import { dropIfEmpty, type Entry, type Partition, putEntry, type TokenCache } from '../cache/token-cache.ts'
+import {
+  dropIfEmpty,
+  type Entry,
+  type Partition,
+  putEntry,
+  removeEntry,
+  type TokenCache,
+} from '../cache/token-cache.ts'
 import { renewalPauseMs, tokenState, windowsOf } from '../cache/windows.ts'
 import type { Context } from '../client/context.ts'
 import { emit } from '../client/events.ts'
 import { asConnectError, type ConnectError } from '../errors/connect-error.ts'
+import { endsToken } from '../errors/ends-token.ts'
 import type { FoundIdentity } from '../identity/identity-source.ts'
 import type { Destination } from '../issuing-point/issuing-point.ts'
 import type { CheckedOptions } from '../request/call-options.ts'
@@ -91,6 +99,8 @@ async function fly(ask: Ask, partition: Partition, flight: Flight, purpose: Purp
   const identity = ask.who.source.name
   const startedAtMs = performance.now()
   emit(context, { type: 'exchange_started', connector, identity, background })
+  const held = partition.entries.get(requestKey(request))
+  const heldResponse = held?.response
   let failure: ConnectError | undefined
   try {
     // Loaded with the first exchange: an application starts with no more than what finds a token and waits for one.
@@ -101,6 +111,8 @@ async function fly(ask: Ask, partition: Partition, flight: Flight, purpose: Purp
     return response
   } catch (error) {
     failure = asConnectError(error, connector)
+    if (held !== undefined && heldResponse !== undefined && endsToken(failure.code))
+      evictHeld(ask, held, heldResponse)
     if (replaces !== undefined) {
       const nowMs = context.now()
       replaces.renewAfterMs = nowMs + renewalPauseMs(replaces.windows.expiresAtMs, nowMs)
@@ -119,6 +131,13 @@ async function fly(ask: Ask, partition: Partition, flight: Flight, purpose: Purp
       ...(failure === undefined ? undefined : { code: failure.code }),
     })
   }
+}
+
+/** The issuing point has just refused what `held` was an answer to. A token that came meanwhile stays. */
+function evictHeld({ context, request }: Ask, held: Entry, heldResponse: TokenResponse): void {
+  if (held.partition.entries.get(requestKey(request)) !== held || held.response !== heldResponse) return
+  removeEntry(context.cache, held)
+  emit(context, { type: 'cache_evicted', connector: request.connector, entries: 1 })
 }
 
 function endOf(flight: Flight): Promise<unknown> {
