@@ -134,6 +134,9 @@ async function callAndStore(
   }
   const settings = openSettings(context.keyRing, connector)
   const before = openCredential(context.keyRing, row)
+  // Only now, after the settings were read: a change of where they lead ends the grants, and so this lease, in the same
+  // transaction. A lease that still holds means that those settings are the ones the credential was made for.
+  if (!(await extendLease(context.db, lease, leaseMs))) throw new LeaseLost()
   let current = row
   const store = async (credential: GrantCredential, done: boolean): Promise<void> => {
     current = await storeDurably(context, lease, current, credential, done)

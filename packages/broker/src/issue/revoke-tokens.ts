@@ -9,11 +9,10 @@ import { open } from '../secrets/seal.ts'
 import { issuedTokenContext } from '../secrets/sealed-columns.ts'
 import { noToken, readAdmission } from '../store/admission.ts'
 import { findConnector, findConnectorEvenRemoved } from '../store/connectors.ts'
-import { noteGrantEnding } from '../store/grant-ending.ts'
 import { type EndedToken, finishRevocation } from '../store/issued-tokens.ts'
 import { type Ended, revokeConnector, revokeSubject } from '../store/revocation.ts'
 import { openSettings } from './connector-settings.ts'
-import { endGrantAtProvider } from './end-grant.ts'
+import { endClaimedGrant } from './end-grant.ts'
 import { type EndingOutcome, endAtProvider } from './provider-call.ts'
 import { type ParsedRevokeRequest, parseRevokeRequest } from './token-request.ts'
 
@@ -147,9 +146,7 @@ export async function endEachAtProvider(context: BrokerContext, ended: Ended): P
       count(outcome)
     }),
     ...ended.grants.map((grant) => async () => {
-      const outcome = await endGrantAtProvider(context, grant)
-      await noteGrantEnding(context.db, grant.id, outcome, outcome === 'failed' ? context.now() : null)
-      count(outcome)
+      count(await endClaimedGrant(context, grant))
     }),
   ]
   const worker = async () => {

@@ -133,6 +133,7 @@ export async function updateConnector(
         await lockAttachments(transaction, { connectorId: current.id })
         await endGrants(transaction, { connectorId: current.id }, { now: change.now, revokeAt: null })
         await forgetEndings(transaction, current.id)
+        await forgetTokens(transaction, current.id, change.now)
         await endConsents(transaction, current.id, change.now)
       }
       const row = await changeRow(transaction, current, change)
@@ -145,6 +146,19 @@ export async function updateConnector(
     if (errorCode(error) === '23505') return 'uid_taken'
     throw error
   }
+}
+
+/** Tokens of the old place are not served again, and none is sent to the new one to be ended there. */
+async function forgetTokens(
+  transaction: Transaction<Schema>,
+  connectorId: string,
+  now: number,
+): Promise<void> {
+  await transaction
+    .updateTable('issued_tokens')
+    .set({ ended_at: now, revoke_at: null })
+    .where('connector_id', '=', connectorId)
+    .execute()
 }
 
 /** A code that a browser brings back, or what one gave already, must not be sent elsewhere either. */

@@ -12,6 +12,12 @@ export interface GrantsToEnd {
   readonly grantId?: string
 }
 
+/** When grants end here, and when they are to be ended at their provider; never there where `revokeAt` is null. */
+export interface EndingMoments {
+  readonly now: number
+  readonly revokeAt: number | null
+}
+
 /**
  * Ends grants: no replica serves them from the moment this commits, and whoever refreshes one of them can't store its
  * outcome. Runs in the caller's transaction, after {@link lockAttachments}.
@@ -21,23 +27,9 @@ export interface GrantsToEnd {
 export function endGrants(
   transaction: Transaction<Schema>,
   grants: GrantsToEnd,
-  /** `revokeAt` null: it must not be ended at the provider. */
-  moments: { readonly now: number; readonly revokeAt: number | null },
+  moments: EndingMoments,
 ): Promise<GrantRow[]> {
-  let update = transaction
-    .updateTable('grants')
-    .set({
-      state: 'ended',
-      ended_at: moments.now,
-      updated_at: moments.now,
-      revoke_at: moments.revokeAt,
-      lease_version: sql<number>`lease_version + 1`,
-      lease_holder: null,
-      lease_until: null,
-      is_default: false,
-    })
-    .where('connector_id', '=', grants.connectorId)
-    .where('state', '<>', 'ended')
+  let update = endLiving(transaction, grants.connectorId, moments)
   if (grants.owner !== undefined) update = update.where('owner', '=', grants.owner)
   if (grants.kind !== undefined) update = update.where('kind', '=', grants.kind)
   if (grants.issuer !== undefined) update = update.where('issuer', '=', grants.issuer)
@@ -77,8 +69,24 @@ export async function lockAttachments(
 export function endOrphans(
   transaction: Transaction<Schema>,
   connectorId: string,
-  moments: { readonly now: number; readonly revokeAt: number },
+  moments: EndingMoments,
 ): Promise<unknown> {
+  return endLiving(transaction, connectorId, moments)
+    .where((expression) =>
+      expression.not(
+        expression.exists(
+          expression
+            .selectFrom('attachments')
+            .select('attachments.id')
+            .whereRef('attachments.connector_id', '=', 'grants.connector_id')
+            .whereRef('attachments.owner', '=', 'grants.owner'),
+        ),
+      ),
+    )
+    .execute()
+}
+
+function endLiving(transaction: Transaction<Schema>, connectorId: string, moments: EndingMoments) {
   return transaction
     .updateTable('grants')
     .set({
@@ -93,18 +101,6 @@ export function endOrphans(
     })
     .where('connector_id', '=', connectorId)
     .where('state', '<>', 'ended')
-    .where((expression) =>
-      expression.not(
-        expression.exists(
-          expression
-            .selectFrom('attachments')
-            .select('attachments.id')
-            .whereRef('attachments.connector_id', '=', 'grants.connector_id')
-            .whereRef('attachments.owner', '=', 'grants.owner'),
-        ),
-      ),
-    )
-    .execute()
 }
 
 /** Takes a few ended grants that are due to be ended at their provider; each is claimed by one replica. */
@@ -129,18 +125,47 @@ export function claimEndedGrants(
     .execute()
 }
 
-/** Notes what came of ending a grant at its provider; `retryAt` null is final. */
+/**
+ * Whether an ended grant is still to be ended at its provider by whoever claimed it. `elsewhere`: it has another
+ * credential by now, or another claimed it after this claim was over; `over`: nothing is to be sent any more.
+ */
+export async function readEnding(
+  db: Kysely<Schema>,
+  claimed: Pick<GrantRow, 'id' | 'credential_version' | 'revoke_at'>,
+): Promise<'ours' | 'elsewhere' | 'over'> {
+  const row = await db
+    .selectFrom('grants')
+    .select(['credential_version', 'revoke_at'])
+    .where('id', '=', claimed.id)
+    .executeTakeFirst()
+  if (row === undefined || row.revoke_at === null) return 'over'
+  const same = row.credential_version === claimed.credential_version && row.revoke_at === claimed.revoke_at
+  return same ? 'ours' : 'elsewhere'
+}
+
+/**
+ * Notes what came of ending a grant's credential at its provider; `retryAt` null is final. A credential that took its
+ * place meanwhile is still to be ended, and what must not be sent any more is not tried again.
+ *
+ * @returns whether that was the end of it.
+ */
 export async function noteGrantEnding(
   db: Kysely<Schema>,
-  id: string,
+  grant: Pick<GrantRow, 'id' | 'credential_version'>,
   outcome: 'revoked' | 'unsupported' | 'failed',
   retryAt: number | null,
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const row = await db
     .updateTable('grants')
-    .set({ revoke_outcome: outcome, revoke_at: retryAt })
-    .where('id', '=', id)
-    .execute()
+    .set({
+      revoke_outcome: outcome,
+      revoke_at: sql<number | null>`case when revoke_at is not null then ${retryAt}::bigint end`,
+    })
+    .where('id', '=', grant.id)
+    .where('credential_version', '=', grant.credential_version)
+    .returning('revoke_at')
+    .executeTakeFirst()
+  return row?.revoke_at === null
 }
 
 /**
@@ -158,6 +183,7 @@ export async function replaceEndedCredential(
       credential: grant.credential,
       credential_version: grant.credentialVersion,
       revoke_at: revokeAt,
+      revoke_attempts: 0,
       revoke_outcome: null,
     })
     .where('id', '=', grant.id)
@@ -174,6 +200,7 @@ export async function forgetEndings(transaction: Transaction<Schema>, connectorI
     .set({ revoke_at: null })
     .where('connector_id', '=', connectorId)
     .where('state', '=', 'ended')
+    .where('revoke_at', 'is not', null)
     .execute()
 }
 

@@ -93,7 +93,9 @@ export async function storeRefreshed(
       access_expires_at: grant.accessExpiresAt,
       obtained_at: grant.now,
       updated_at: grant.now,
-      ...(grant.done ? { lease_holder: null, lease_until: null } : {}),
+      ...(grant.done
+        ? { lease_holder: null, lease_until: null, refresh_attempts: 0, refresh_retry_at: null }
+        : {}),
     })
     .where('id', '=', lease.grantId)
     .where('lease_version', '=', lease.fence)
@@ -118,30 +120,75 @@ export async function markConsentNeeded(
   return updated.numUpdatedRows === 1n
 }
 
-/** Notes that grants' present tokens were asked for: grants in use are refreshed ahead of their end. */
+/**
+ * Notes that grants' present tokens were asked for: grants in use are refreshed ahead of their end.
+ *
+ * Many rows at once and no lock on their attachments, so it waits for nobody: a row that a revocation, a consent or
+ * another replica holds at this moment is left out, and noted again with the next request. Waiting could deadlock with
+ * whoever locks the same rows in another order.
+ */
 export async function noteUse(db: Kysely<Schema>, ids: readonly string[], now: number): Promise<void> {
+  if (ids.length === 0) return
   await db
     .updateTable('grants')
     .set({ last_used_at: now })
-    .where('id', 'in', [...ids])
+    .where('id', 'in', (expression) =>
+      expression
+        .selectFrom('grants')
+        .select('id')
+        .where('id', 'in', [...ids])
+        .orderBy('id')
+        .forNoKeyUpdate()
+        .skipLocked(),
+    )
     .execute()
 }
 
-/** Grants in use whose access token ends before `before`, those that end first. */
+/** Notes that a refresh ahead failed: the next is not before `retryAt`. Only the next success starts over. */
+export async function postponeRefresh(
+  db: Kysely<Schema>,
+  grant: Pick<GrantRow, 'id'>,
+  attempts: number,
+  retryAt: number,
+): Promise<void> {
+  await db
+    .updateTable('grants')
+    .set({ refresh_attempts: attempts, refresh_retry_at: retryAt })
+    .where('id', '=', grant.id)
+    .where('state', '=', 'active')
+    .execute()
+}
+
+/**
+ * Grants in use whose access token has a fifth of its life left, at most `aheadMs`, and is not waiting for another
+ * try: first those that never failed, then those that end first. So what fails for good takes nobody's turn.
+ */
 export function findDueForRefresh(
   db: Kysely<Schema>,
-  input: { readonly before: number; readonly limit: number },
+  input: { readonly now: number; readonly aheadMs: number; readonly limit: number },
 ): Promise<GrantRow[]> {
+  // The index finds them by the first comparison of `access_expires_at`; the second leaves out short-lived tokens that
+  // have time yet, before they count towards the limit.
   return db
     .selectFrom('grants')
     .selectAll()
     .where('state', '=', 'active')
     .where('refreshable', '=', true)
-    .where('access_expires_at', '<=', input.before)
+    .where('access_expires_at', '<=', input.now + input.aheadMs)
+    .where(
+      sql<boolean>`access_expires_at - least(${input.aheadMs}::bigint, (access_expires_at - obtained_at) / 5) <= ${input.now}`,
+    )
+    .where((expression) =>
+      expression.or([
+        expression('refresh_retry_at', 'is', null),
+        expression('refresh_retry_at', '<=', input.now),
+      ]),
+    )
     .whereRef('last_used_at', '>', 'obtained_at')
     .where((expression) =>
       expression.or([expression('lease_until', 'is', null), expression('lease_until', '<=', clock)]),
     )
+    .orderBy('refresh_attempts')
     .orderBy('access_expires_at')
     .limit(input.limit)
     .execute()

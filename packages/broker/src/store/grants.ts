@@ -82,6 +82,8 @@ export async function keepGrant(
     access_expires_at: grant.accessExpiresAt,
     obtained_at: now,
     updated_at: now,
+    refresh_attempts: 0,
+    refresh_retry_at: null,
   }
   if (before !== undefined) {
     const place = { ...before, credential_version: before.credential_version + 1 }

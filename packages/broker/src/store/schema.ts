@@ -167,6 +167,10 @@ export interface GrantTable {
   /** When the present access token was obtained. */
   obtained_at: Milliseconds
   last_used_at: Milliseconds | null
+  /** Refreshes ahead that failed one after another. */
+  refresh_attempts: Generated<number>
+  /** It is not refreshed ahead before this; whoever asks for its token does not wait for it. */
+  refresh_retry_at: Milliseconds | null
   /** The process that refreshes it now. */
   lease_holder: string | null
   /** By the database's clock, which all replicas share. */

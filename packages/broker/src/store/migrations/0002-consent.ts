@@ -63,6 +63,8 @@ export const consent: Migration = {
       .addColumn('access_expires_at', 'bigint')
       .addColumn('obtained_at', 'bigint', (column) => column.notNull())
       .addColumn('last_used_at', 'bigint')
+      .addColumn('refresh_attempts', 'integer', (column) => column.notNull().defaultTo(0))
+      .addColumn('refresh_retry_at', 'bigint')
       .addColumn('lease_holder', 'text')
       .addColumn('lease_until', 'bigint')
       .addColumn('lease_version', 'bigint', (column) => column.notNull().defaultTo(0))
