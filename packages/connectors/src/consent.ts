@@ -118,6 +118,10 @@ export interface ConsentDriver {
   readonly places: readonly string[]
   /** The names of scopes for people; a scope that is not in it is shown as it is. */
   readonly scopeTitles?: Readonly<Record<string, string>>
+  /** Those of one connector, to be shown instead of {@link scopeTitles} where a driver has them. */
+  scopeTitlesOf?(configuration: JsonObject): Readonly<Record<string, string>>
+  /** What the provider of one connector is called, where the driver's own title does not tell: a host. */
+  titleOf?(configuration: JsonObject): string
   /** What a person is asked for when nobody says. */
   defaultScopes(configuration: JsonObject, kind: GrantKind): readonly string[]
 

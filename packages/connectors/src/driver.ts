@@ -120,6 +120,8 @@ export interface Driver {
   /** For people. */
   readonly title: string
   readonly behaviour: DriverBehaviour
+  /** The subjects of one connector, among those of `behaviour`; absent: all of them. */
+  subjectsOf?(configuration: JsonObject): readonly SubjectType[]
   /** JSON Schema of `data` on creation, for `GET /v1/connect/services/{service}?schemas=true`. */
   readonly dataSchema: JsonObject
   /** The names of the fields of `data` that are encrypted. */

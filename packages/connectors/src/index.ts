@@ -25,4 +25,5 @@ export {
   type ProviderAccess,
   ProviderFault,
 } from './driver.ts'
+export { oauthOwnParameters } from './drivers/oauth/own-parameters.ts'
 export { drivers, findDriver } from './registry.ts'

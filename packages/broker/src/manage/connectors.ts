@@ -78,7 +78,7 @@ function describeForOperator(
   const driver = context.findDriver(row.service)
   return {
     ...describeConnector(context, row),
-    supportedSubjectTypes: driver?.behaviour.subjects ?? [],
+    supportedSubjectTypes: driver?.subjectsOf?.(row.configuration) ?? driver?.behaviour.subjects ?? [],
     supportsRevocation:
       driver?.behaviour.revokesTokens === true ||
       driver?.consent?.behaviour(row.configuration).endsGrants === true,

@@ -20,8 +20,9 @@ import { shownText } from '../settings.ts'
 import { type GitHubApi, gitHubApi, provider } from './github-api.ts'
 import { endAuthorization, endUserToken } from './github-authorization.ts'
 import { type OAuthConnection, plainQuirks } from './oauth/connection.ts'
-import { denied, finishConsent, ownParameterIn, redeem, startConsent } from './oauth/consent.ts'
+import { denied, finishConsent, redeem, startConsent } from './oauth/consent.ts'
 import { issueToken } from './oauth/issue.ts'
+import { ownParameterIn } from './oauth/own-parameters.ts'
 import { refreshCredential } from './oauth/refresh.ts'
 
 const stored = z.object({

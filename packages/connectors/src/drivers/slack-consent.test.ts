@@ -217,6 +217,44 @@ describe('afterwards', () => {
     expect(slack.seen[0]?.headers.authorization).toBe('Bearer xoxe.xoxb-1')
   })
 
+  test('a rotated grant whose access token has expired is refreshed to be ended', async () => {
+    const used: (string | undefined)[] = []
+    await slack.close()
+    slack = await serve(({ path, headers, body }) => {
+      if (path === '/api/oauth.v2.access') {
+        used.push(new URLSearchParams(body).get('refresh_token') ?? undefined)
+        return {
+          json: { ok: true, access_token: 'xoxe.xoxb-2', expires_in: 43_200, refresh_token: 'xoxe-2' },
+        }
+      }
+      used.push(headers.authorization)
+      const lives = headers.authorization === 'Bearer xoxe.xoxb-2'
+      return { json: lives ? { ok: true, revoked: true } : { ok: false, error: 'token_expired' } }
+    })
+    const { configuration, secrets } = settings
+    const moved = { configuration: { ...configuration, apiUrl: `${slack.url}/api` }, secrets }
+    expect(await endGrant(moved, credential('installation'), access)).toBe('revoked')
+    expect(used).toEqual(['Bearer xoxe.xoxb-1', 'xoxe-1', 'Bearer xoxe.xoxb-2'])
+  })
+
+  test.each([
+    ['invalid_refresh_token', 'already_ended'],
+    ['bad_client_secret', ProviderFault],
+    ['internal_error', ProviderFault],
+  ])('an expired token whose refresh is answered with %s', async (error, outcome) => {
+    answers['/api/auth.revoke'] = { json: { ok: false, error: 'token_expired' } }
+    answers['/api/oauth.v2.access'] = { json: { ok: false, error } }
+    const ended = endGrant(settings, credential('user'), access)
+    if (typeof outcome === 'string') expect(await ended).toBe(outcome)
+    else await expect(ended).rejects.toThrow(outcome)
+  })
+
+  test('an expired token without a refresh token has ended', async () => {
+    answers['/api/auth.revoke'] = { json: { ok: false, error: 'token_expired' } }
+    const { refreshToken: _none, ...unrotated } = credential('user')
+    expect(await endGrant(settings, unrotated, access)).toBe('already_ended')
+  })
+
   test.each([{ ok: false, error: 'internal_error' }, { ok: false, error: 'token_expired' }, { ok: 'yes' }])(
     'ending is not claimed after %j',
     async (json) => {

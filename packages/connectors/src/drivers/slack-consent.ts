@@ -1,13 +1,6 @@
 import { z } from 'zod'
 import type { ConsentDriver, GrantCredential, GrantIdentity, GrantKind } from '../consent.ts'
-import {
-  type ConnectorSettings,
-  InvalidSettings,
-  type JsonObject,
-  type ProviderAccess,
-  ProviderFault,
-} from '../driver.ts'
-import { callProvider, readAnswer } from '../http.ts'
+import { type ConnectorSettings, InvalidSettings, type JsonObject, ProviderFault } from '../driver.ts'
 import { refused } from '../refusal.ts'
 import { shownText } from '../settings.ts'
 import { type OAuthConnection, plainQuirks } from './oauth/connection.ts'
@@ -15,6 +8,7 @@ import { denied, redeem, scopesOf, startConsent } from './oauth/consent.ts'
 import { credentialOf } from './oauth/credential.ts'
 import { issueToken } from './oauth/issue.ts'
 import { refreshCredential } from './oauth/refresh.ts'
+import { endSlackGrant } from './slack-end-grant.ts'
 
 const provider = 'Slack'
 
@@ -112,7 +106,10 @@ export function slackConsent(originsOf: (configuration: JsonObject) => readonly 
       const { extra } = result.credential
       return { ...result, credential: { ...result.credential, extra: { ...extra, kind } } }
     },
-    endGrant,
+    endGrant(settings, credential, access) {
+      const { apiUrl } = stored.parse(settings.configuration)
+      return endSlackGrant(() => connect(settings, kindOf(credential)), apiUrl, credential, access)
+    },
   }
 
   function connect({ configuration, secrets }: ConnectorSettings, kind: GrantKind): OAuthConnection {
@@ -163,30 +160,6 @@ function identityOf(body: JsonObject, kind: GrantKind): GrantIdentity {
 /** Which of the two a credential is of; remembered, because Slack's refresh does not tell. */
 function kindOf(credential: GrantCredential): GrantKind {
   return credential.extra?.kind === 'user' ? 'user' : 'installation'
-}
-
-const revokeAnswer = z.object({ ok: z.boolean(), error: z.string().max(64).optional() })
-
-async function endGrant(
-  settings: ConnectorSettings,
-  credential: GrantCredential,
-  access: ProviderAccess,
-): Promise<'revoked' | 'already_ended' | 'unsupported'> {
-  if (credential.accessToken === undefined) return 'already_ended'
-  const { apiUrl } = stored.parse(settings.configuration)
-  const response = await callProvider(access, {
-    provider,
-    method: 'POST',
-    url: `${apiUrl}/auth.revoke`,
-    headers: { accept: 'application/json', authorization: `Bearer ${credential.accessToken}` },
-  })
-  if (response.status === 404) return 'unsupported'
-  const { ok, error } = readAnswer(provider, response, revokeAnswer)
-  if (ok) return 'revoked'
-  if (error === 'unknown_method') return 'unsupported'
-  const dead = error === 'token_revoked' || error === 'account_inactive' || error === 'invalid_auth'
-  if (dead || (error === 'token_expired' && credential.refreshToken === undefined)) return 'already_ended'
-  throw new ProviderFault('Slack did not end the token')
 }
 
 function said(meaning: string, codes: readonly string[]): Readonly<Record<string, string>> {

@@ -18,6 +18,8 @@ export interface OAuthServer {
   readonly authorizationResponseIssParameterSupported?: boolean
   /** Absent: RS256. */
   readonly idTokenSigningAlgValuesSupported?: readonly string[]
+  /** Absent: unknown, and whatever is needed is asked for. */
+  readonly scopesSupported?: readonly string[]
 }
 
 /** How the connector's client proves itself at the token endpoint. */

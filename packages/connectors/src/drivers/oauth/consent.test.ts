@@ -64,6 +64,20 @@ describe('starting', () => {
     expect(started.query.has('scope')).toBe(false)
   })
 
+  const issuer = 'https://as.example'
+  test.each([
+    ['a server that says nothing of scopes', { issuer }, 'openid profile email read'],
+    ['a server that knows no profile', { issuer, scopesSupported: ['openid', 'email'] }, 'openid email read'],
+    ['a server that names no issuer', {}, 'read'],
+  ])('asks %s who signs in, as far as it knows such scopes', async (_what, server, scope) => {
+    const serverConfig = { authorizationEndpoint: `${issuer}/a`, tokenEndpoint: `${issuer}/t`, ...server }
+    const started = await begin({ signIn: true }, { serverConfig })
+    if (!('query' in started)) throw new Error(started.message)
+    expect(started.query.get('scope')).toBe(scope)
+    const plain = await begin({}, { serverConfig })
+    expect('query' in plain && plain.query.get('scope')).toBe('read')
+  })
+
   test.each([
     'state',
     'redirect_uri',
@@ -72,6 +86,11 @@ describe('starting', () => {
     'scope',
     'resource',
     'nonce',
+    'user_scope',
+    'code_verifier',
+    'grant_type',
+    'iss',
+    'dpop_jkt',
   ])('lets no caller set %s', async (name) => {
     for (const spelled of [name, name.toUpperCase(), ` ${name}`])
       expect(await begin({ additionalParams: { [spelled]: 'x' } })).toMatchObject({

@@ -3,55 +3,11 @@ import { z } from 'zod'
 import type { ConsentFinished, ConsentRefused, ConsentStart, ConsentStarted } from '../../consent.ts'
 import type { JsonObject, MintRefusal, ProviderAccess } from '../../driver.ts'
 import { quoted, refused } from '../../refusal.ts'
-import { configure, type OAuthConnection } from './connection.ts'
+import { configure, type OAuthConnection, type OAuthServer } from './connection.ts'
 import { credentialOf } from './credential.ts'
 import { asFault, codeOf, type Exchanged, exchange, plainFetch, spoken } from './exchange.ts'
 import { identityOf } from './identity.ts'
-
-/** OAuth's own parameters: whoever could set one of these could undo what protects the consent. */
-const ownParameters: ReadonlySet<string> = new Set([
-  'audience',
-  'authorization_details',
-  'claims',
-  'client_assertion',
-  'client_assertion_type',
-  'client_id',
-  'client_secret',
-  'code',
-  'code_challenge',
-  'code_challenge_method',
-  'code_verifier',
-  'dpop_jkt',
-  'grant_type',
-  'id_token_hint',
-  'iss',
-  'nonce',
-  'prompt',
-  'redirect_uri',
-  'registration',
-  'request',
-  'request_uri',
-  'resource',
-  'response_mode',
-  'response_type',
-  'scope',
-  'state',
-])
-
-/** What operators may set for every consent though callers may not for one: neither weakens it. */
-const operatorParameters: ReadonlySet<string> = new Set(['audience', 'prompt'])
-
-/** The first parameter of `params` that is OAuth's own. */
-export function ownParameterIn(
-  params: Readonly<Record<string, string>>,
-  options: { readonly operator?: boolean; readonly scopeParameter?: string } = {},
-): string | undefined {
-  return Object.keys(params).find((name) => {
-    const plain = name.trim().toLowerCase()
-    if (options.operator === true && operatorParameters.has(plain)) return false
-    return ownParameters.has(plain) || plain === options.scopeParameter
-  })
-}
+import { ownParameterIn } from './own-parameters.ts'
 
 const pendingShape = z.union([
   z.object({ verifier: z.string().min(43), nonce: z.string().optional() }),
@@ -154,9 +110,15 @@ export async function redeem(
 /** What is asked for: what the caller says, and who the person is where the broker will vouch for that. */
 export function scopesOf(connection: OAuthConnection, start: ConsentStart): readonly string[] {
   const { quirks, refreshTokens, server } = connection
-  const openid = start.signIn === true && server.issuer !== undefined ? ['openid'] : []
+  const identity = start.signIn === true && server.issuer !== undefined ? identityScopes(server) : []
   const offline = refreshTokens && quirks.offlineScope !== undefined ? [quirks.offlineScope] : []
-  return [...new Set([...openid, ...start.scopes, ...offline])]
+  return [...new Set([...identity, ...start.scopes, ...offline])]
+}
+
+/** Who the person is, with a name and an address. A strict server refuses a scope that it does not know. */
+function identityScopes({ scopesSupported }: OAuthServer): readonly string[] {
+  const known = (scope: string) => scopesSupported === undefined || scopesSupported.includes(scope)
+  return ['openid', ...['profile', 'email'].filter(known)]
 }
 
 function expectsIdToken(connection: OAuthConnection, scopes: readonly string[]): boolean {

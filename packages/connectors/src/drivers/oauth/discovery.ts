@@ -4,6 +4,8 @@ import { callProvider } from '../../http.ts'
 import { endpoint } from '../../settings.ts'
 import type { OAuthServer } from './connection.ts'
 
+const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]{1,300}$/
+
 const metadataShape = z.object({
   issuer: z.string().max(2048),
   authorization_endpoint: endpoint().optional(),
@@ -14,6 +16,12 @@ const metadataShape = z.object({
   pushed_authorization_request_endpoint: endpoint().optional(),
   authorization_response_iss_parameter_supported: z.boolean().optional(),
   id_token_signing_alg_values_supported: z.array(z.string().max(20)).max(50).optional().catch(undefined),
+  scopes_supported: z
+    .array(z.string())
+    .transform((all) => all.filter((scope) => scopePattern.test(scope)))
+    .pipe(z.array(z.string()).max(500))
+    .optional()
+    .catch(undefined),
   code_challenge_methods_supported: z.array(z.string()).optional().catch(undefined),
 })
 
@@ -76,6 +84,7 @@ function serverFrom(serverUrl: string, body: unknown): OAuthServer {
     pushedAuthorizationRequestEndpoint: found.pushed_authorization_request_endpoint,
     authorizationResponseIssParameterSupported: found.authorization_response_iss_parameter_supported,
     idTokenSigningAlgValuesSupported: found.id_token_signing_alg_values_supported,
+    scopesSupported: found.scopes_supported,
   }
   const known = Object.entries(server).filter(([, value]) => value !== undefined)
   return { tokenEndpoint: found.token_endpoint, ...Object.fromEntries(known) }

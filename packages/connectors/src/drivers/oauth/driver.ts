@@ -13,6 +13,7 @@ import { issueToken } from './issue.ts'
 import { type MintGrants, mintByGrant } from './mint.ts'
 import { refreshCredential } from './refresh.ts'
 import { endGrant, endToken } from './revoke.ts'
+import { standardScopeTitles } from './scope-titles.ts'
 
 /** What one connector is, read from its settings; `consents` are the scopes a person is asked for by default. */
 export interface ResolvedConnector {
@@ -30,6 +31,7 @@ export interface OAuthService
     | 'type'
     | 'title'
     | 'behaviour'
+    | 'subjectsOf'
     | 'dataSchema'
     | 'secretFields'
     | 'parseSettings'
@@ -40,6 +42,10 @@ export interface OAuthService
     | 'holdDetail'
   > {
   readonly scopeTitles?: Readonly<Record<string, string>>
+  /** What an operator calls scopes in the settings of one connector. */
+  readonly ownScopeTitles?: (configuration: JsonObject) => Readonly<Record<string, string>>
+  /** Absent: `title`, whatever the settings. */
+  readonly titleOf?: (configuration: JsonObject) => string
   /** See `ConsentDriver.places`. */
   readonly places: readonly string[]
   readonly refreshEndsAccessToken: (configuration: JsonObject) => boolean
@@ -51,7 +57,9 @@ export interface OAuthService
 
 /** A driver out of the engine and a service's data. */
 export function oauthServiceDriver(service: OAuthService): Driver {
-  const { resolve, scopeTitles, places, refreshEndsAccessToken, endsGrants, consentScopes, ...rest } = service
+  const { resolve, places, refreshEndsAccessToken, endsGrants, consentScopes, ...described } = service
+  const { scopeTitles: serviceTitles, ownScopeTitles, titleOf, ...rest } = described
+  const scopeTitles = { ...standardScopeTitles, ...serviceTitles }
   const revokes = service.behaviour.revokesTokens
   const consent: ConsentDriver = {
     places,
@@ -60,7 +68,9 @@ export function oauthServiceDriver(service: OAuthService): Driver {
       refreshEndsAccessToken: refreshEndsAccessToken(configuration),
       endsGrants: endsGrants(configuration),
     }),
-    ...(scopeTitles === undefined ? {} : { scopeTitles }),
+    scopeTitles,
+    scopeTitlesOf: (configuration) => ({ ...scopeTitles, ...ownScopeTitles?.(configuration) }),
+    titleOf: (configuration) => titleOf?.(configuration) ?? service.title,
     defaultScopes: consentScopes,
     async start(settings, start, access) {
       const { connection, consents } = resolve(settings)

@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import { InvalidSettings } from '../../driver.ts'
 import { plainText } from '../../settings.ts'
-import { ownParameterIn } from './consent.ts'
+import { ownParameterIn } from './own-parameters.ts'
 
 /** Fields that more than one service's settings have, read the same everywhere. */
+
+const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /** A list of scopes, sorted, each named once. */
 export function scopeList(): z.ZodType<string[], string[]> {
   return z
-    .array(plainText().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a scope without white space'), {
+    .array(plainText().regex(scopePattern, 'must be a scope without white space'), {
       error: 'must be a list of scopes',
     })
     .max(500, 'must hold at most 500 scopes')
@@ -21,6 +23,19 @@ export function parameterMap(): z.ZodType<Record<string, string>, Record<string,
     z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
     z.string('must be text').max(2048, 'is too long'),
   )
+}
+
+/** Scopes in words, for the people who are asked for them. */
+export function scopeWords(): z.ZodType<Record<string, string>, Record<string, string>> {
+  return z
+    .record(
+      z.string().regex(scopePattern),
+      plainText()
+        .max(100, 'is too long')
+        .regex(/^\P{Cf}*$/u, 'must not hold invisible characters'),
+      { error: 'must be an object of scopes and words' },
+    )
+    .refine((titles) => Object.keys(titles).length <= 500, 'must name at most 500 scopes')
 }
 
 /** @throws {InvalidSettings} when an operator's parameters hold one of OAuth's own. */

@@ -6,8 +6,8 @@ import { shownText } from '../../settings.ts'
 import { configure, type OAuthConnection } from './connection.ts'
 import { asFault, type Exchanged, plainFetch } from './exchange.ts'
 
+const subjectShape = z.object({ sub: z.string().min(1).max(255) })
 const claimsShape = z.object({
-  sub: z.string().min(1).max(255),
   email: shownText(),
   // Only a plain `true` counts: whoever reads this claim lets people in by it.
   email_verified: z.boolean().optional().catch(undefined),
@@ -36,18 +36,27 @@ export async function identityOf(
       const { claims, ...identity } = await connection.identify(answer.tokens.access_token, access)
       return { ...identity, ...(required && claims !== undefined ? { claims } : {}) }
     }
-    const claims = { ...(await userInfo(connection, answer.tokens.access_token, subject, access)) }
-    return identityFrom({ ...claims, ...answer.claims }, answer.claims !== undefined || required)
+    const claims = await userInfo(connection, answer.tokens.access_token, subject, access)
+    return identityFrom(
+      answer.claims === undefined ? [claims] : [answer.claims, claims],
+      answer.claims !== undefined || required,
+    )
   } catch (error) {
     // The consent has been spent by now: what is only nice to know must not lose it.
-    if (answer.claims !== undefined) return identityFrom(answer.claims, true)
+    if (answer.claims !== undefined) return identityFrom([answer.claims], true)
     if (!required) return {}
     throw error
   }
 }
 
-function identityFrom(claims: object, vouched: boolean): GrantIdentity {
-  const { sub, email, email_verified: emailVerified, name, picture } = claimsShape.parse(claims)
+/** From several sources about one subject, the most trusted first: what one lacks, the next tells. */
+function identityFrom(sources: readonly object[], vouched: boolean): GrantIdentity {
+  const { sub } = subjectShape.parse(sources[0])
+  const all = sources.map((source) => claimsShape.parse(source))
+  const name = all.find((each) => each.name !== undefined)?.name
+  const picture = all.find((each) => each.picture !== undefined)?.picture
+  // Both from one source: what one says of its address is not said of another's.
+  const { email, email_verified: emailVerified } = all.find((each) => each.email !== undefined) ?? {}
   return {
     externalSubject: sub,
     ...(name === undefined ? {} : { name }),

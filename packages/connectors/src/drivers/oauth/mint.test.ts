@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type MintRequest, ProviderFault } from '../../driver.ts'
-import { appRequest, type FakeAnswer } from '../../test-server.ts'
+import { appRequest, type FakeAnswer, serve } from '../../test-server.ts'
 import { oauthDriver as driver } from './oauth.ts'
 import {
   access,
@@ -50,7 +50,7 @@ describe('issuing', () => {
 })
 
 describe('ending', () => {
-  test('ends by the refresh token, else by the access token', async () => {
+  test('ends by the refresh token and the access token, or by the one there is', async () => {
     const server = await fake({ '/revoke': { status: 200 } })
     const settings = settingsAt(server.url)
     expect(await consent.endGrant(settings, credential, access)).toBe('revoked')
@@ -60,8 +60,50 @@ describe('ending', () => {
     expect(server.seen.map(({ body }) => new URLSearchParams(body).get('token'))).toEqual([
       'rt-1',
       'at-1',
+      'at-1',
       'at-9',
     ])
+  })
+
+  const endWith = async (answers: readonly [FakeAnswer, FakeAnswer], accessExpiresAtMs: number | null) => {
+    const server = await serve(({ body }) => answers[new URLSearchParams(body).has('token', 'rt-1') ? 0 : 1])
+    try {
+      return await consent.endGrant(settingsAt(server.url), { ...credential, accessExpiresAtMs }, access)
+    } finally {
+      await server.close()
+    }
+  }
+  const done: FakeAnswer = { status: 200 }
+  const error = (code: string): FakeAnswer => ({ status: 400, json: { error: code } })
+
+  test.each([
+    ['lives where the server does not take it along and fails', done, { status: 500 }],
+    ['lives where the server refuses to end it', done, error('invalid_client')],
+  ] satisfies [string, FakeAnswer, FakeAnswer][])(
+    'is not claimed while the access token %s',
+    async (_what, refresh, own) => {
+      await expect(endWith([refresh, own], now + 1)).rejects.toThrow(ProviderFault)
+      await expect(endWith([refresh, own], null)).rejects.toThrow(ProviderFault)
+      expect(await endWith([refresh, own], now)).toBe('revoked')
+    },
+  )
+
+  test.each([
+    ['by a server that ends refresh tokens only', done, error('unsupported_token_type'), 'revoked'],
+    ['by a server that took the access token along', done, error('invalid_token'), 'revoked'],
+    ['that ended itself but for its access token', error('invalid_token'), done, 'revoked'],
+    ['that is over', error('invalid_token'), error('invalid_token'), 'already_ended'],
+  ] satisfies [string, FakeAnswer, FakeAnswer, string][])(
+    'a grant %s',
+    async (_what, refresh, own, outcome) => {
+      expect(await endWith([refresh, own], now + 1)).toBe(outcome)
+    },
+  )
+
+  test('is not claimed of a single token that the server does not end', async () => {
+    const server = await fake({ '/revoke': error('unsupported_token_type') })
+    const { refreshToken: _none, ...without } = credential
+    await expect(consent.endGrant(settingsAt(server.url), without, access)).rejects.toThrow(ProviderFault)
   })
 
   test.each([

@@ -2,7 +2,15 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { InvalidSettings } from '../../driver.ts'
 import { appRequest, type FakeAnswer } from '../../test-server.ts'
 import { oauthDriver as driver } from './oauth.ts'
-import { access, clientSecret, closeFakes, fake, privateKeyPem, settingsAt } from './test-connector.ts'
+import {
+  access,
+  clientSecret,
+  closeFakes,
+  consent,
+  fake,
+  privateKeyPem,
+  settingsAt,
+} from './test-connector.ts'
 
 afterEach(closeFakes)
 
@@ -92,6 +100,55 @@ describe('settings', () => {
   })
 })
 
+describe('what people and operators are told', () => {
+  const configurationOf = (data: object) => settingsAt('https://as.example', data).configuration
+  const tokenEndpoint = 'https://token.example/t'
+
+  test.each([
+    ['https://login.crm.example', 'login.crm.example'],
+    ['https://login.crm.example:8443', 'login.crm.example:8443'],
+    ['https://lögin.example', 'xn--lgin-5qa.example'],
+  ])('a connector whose people are sent to %s is called %s', (origin, title) => {
+    const serverConfig = { issuer: 'https://id.example', authorizationEndpoint: `${origin}/a`, tokenEndpoint }
+    expect(consent.titleOf(configurationOf({ serverConfig }))).toBe(title)
+  })
+
+  test('a connector without such a place is called by its issuer, else by what is known', () => {
+    const serverConfig = { issuer: 'https://id.example', tokenEndpoint }
+    expect(consent.titleOf(configurationOf({ serverConfig }))).toBe('id.example')
+    expect(consent.titleOf(configurationOf({ serverConfig: { tokenEndpoint } }))).toBe('token.example')
+    const unchecked = { serverUrl: 'https://as.example/tenant', clientId: 'c' }
+    expect(consent.titleOf(driver.parseSettings(unchecked).configuration)).toBe('as.example')
+  })
+
+  test('scopes have the words of the settings, else those of OpenID Connect', () => {
+    const scopeTitles = { 'contacts.read': 'See your contacts', email: 'See where to write to you' }
+    const configuration = configurationOf({ scopeTitles })
+    expect(configuration.scopeTitles).toEqual(scopeTitles)
+    expect(consent.scopeTitlesOf(configuration)).toEqual({ ...consent.scopeTitles, ...scopeTitles })
+    for (const scope of ['openid', 'profile', 'email', 'offline_access', 'address', 'phone'])
+      expect(consent.scopeTitles).toHaveProperty([scope])
+    for (const words of ['', 'a\nb', 'a\u202Eb', 'x'.repeat(101), 7])
+      expect(() => configurationOf({ scopeTitles: { read: words } })).toThrow(InvalidSettings)
+  })
+
+  test('subjects are those that are enabled, also where only a secret tells', async () => {
+    const on = { enabled: true }
+    for (const [data, subjects] of [
+      [{}, ['user']],
+      [{ clientCredentials: on }, ['app']],
+      [{ userAuthorization: { enabled: false }, clientCredentials: on, tokenExchange: on }, ['app', 'token']],
+      [{ userAuthorization: on, jwtBearer: { privateKeyPem } }, ['user', 'jwt-bearer']],
+      [{ jwtBearer: { privateKeyPem, enabled: false } }, []],
+    ] as const) {
+      const settings = settingsAt('https://as.example', data)
+      const checked = await driver.check(settings, access)
+      const configuration = { ...settings.configuration, ...checked.configuration }
+      expect(driver.subjectsOf?.(configuration)).toEqual(subjects)
+    }
+  })
+})
+
 describe('discovery', () => {
   const metadata = (url: string) => ({
     issuer: url,
@@ -130,6 +187,19 @@ describe('discovery', () => {
     }))
     await expect(found).rejects.toThrow(InvalidSettings)
     await expect(found).rejects.toThrow(message)
+  })
+
+  test('remembers which scopes there are, but none that could not be one', async () => {
+    const scopesIn = async (scopes: unknown) => {
+      const found = await check((url) => ({
+        '/.well-known/openid-configuration': { json: { ...metadata(url), scopes_supported: scopes } },
+      }))
+      return found.configuration.server
+    }
+    expect(await scopesIn(['openid', 'a b', '', 'email'])).toMatchObject({
+      scopesSupported: ['openid', 'email'],
+    })
+    expect(await scopesIn('openid email')).not.toHaveProperty('scopesSupported')
   })
 
   test('follows no redirect, and says when there is nothing', async () => {

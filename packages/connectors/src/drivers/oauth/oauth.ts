@@ -1,3 +1,4 @@
+import type { SubjectType } from '@valetkey/protocol'
 import type { CheckedSettings, ConnectorSettings, Driver, JsonObject, ProviderAccess } from '../../driver.ts'
 import { holdAnyDetail, normalizeAnyDetail } from './details.ts'
 import { discover } from './discovery.ts'
@@ -10,17 +11,19 @@ import {
   parseSettings,
   readSettings,
   secretFields,
+  subjectTypes,
 } from './settings.ts'
 
+const title = 'OAuth'
 const provider = 'The authorization server'
 
 /** Any OAuth 2 server: users by code and PKCE, the app by client credentials, others by assertion or exchange. */
 export const oauthDriver: Driver = oauthServiceDriver({
   service: 'oauth',
   type: 'oauth',
-  title: 'OAuth',
+  title,
   behaviour: {
-    subjects: ['user', 'app', 'jwt-bearer', 'token'],
+    subjects: subjectTypes,
     narrows: {
       scopes: true,
       resources: true,
@@ -33,6 +36,10 @@ export const oauthDriver: Driver = oauthServiceDriver({
     callsProvider: true,
     revokesTokens: true,
   },
+  subjectsOf: (configuration) => {
+    const fields = publicFields(configuration)
+    return fields.subjects ?? enabledSubjects(fields)
+  },
   dataSchema,
   secretFields,
   parseSettings,
@@ -44,6 +51,8 @@ export const oauthDriver: Driver = oauthServiceDriver({
   places: ['serverUrl', 'serverConfig'],
   refreshEndsAccessToken: (configuration) => publicFields(configuration).quirks.refreshEndsAccessToken,
   endsGrants: (configuration) => publicFields(configuration).server?.revocationEndpoint !== undefined,
+  titleOf: (configuration) => hostOf(publicFields(configuration)) ?? title,
+  ownScopeTitles: (configuration) => publicFields(configuration).scopeTitles ?? {},
   consentScopes: (configuration) => publicFields(configuration).userAuthorization?.scopes ?? [],
   resolve,
 })
@@ -51,8 +60,27 @@ export const oauthDriver: Driver = oauthServiceDriver({
 /** Discovery, so that a token costs one call and no more: what it finds is kept as `server`. */
 async function check(current: ConnectorSettings, access: ProviderAccess): Promise<CheckedSettings> {
   const { serverUrl } = current.configuration
-  if (typeof serverUrl !== 'string') return { configuration: {} }
-  return { configuration: { server: await discover(provider, serverUrl, access) } }
+  const subjects = enabledSubjects(readSettings(current))
+  if (typeof serverUrl !== 'string') return { configuration: { subjects } }
+  return { configuration: { server: await discover(provider, serverUrl, access), subjects } }
+}
+
+/** Whom the settings issue for: the same that `mint` and consent find enabled. */
+function enabledSubjects(fields: OAuthFields): readonly SubjectType[] {
+  const { userAuthorization, clientCredentials, jwtBearer, tokenExchange } = fields
+  const settings = {
+    user: userAuthorization,
+    app: clientCredentials,
+    'jwt-bearer': jwtBearer,
+    token: tokenExchange,
+  }
+  return subjectTypes.filter((type) => enabled<{ readonly enabled: boolean }>(settings[type]) !== undefined)
+}
+
+/** Where a person is sent, which is the name they will see in the address bar too. */
+function hostOf({ server, serverUrl }: OAuthFields): string | undefined {
+  const url = server?.authorizationEndpoint ?? server?.issuer ?? server?.tokenEndpoint ?? serverUrl
+  return url === undefined ? undefined : new URL(url).host
 }
 
 function publicFields(configuration: JsonObject): OAuthFields {

@@ -77,6 +77,12 @@ describe.each([
   test('names its default scopes for people', () => {
     const scopes = driver.consent?.defaultScopes({}, 'user') ?? []
     for (const scope of scopes) expect(driver.consent?.scopeTitles).toHaveProperty([scope])
+    expect(driver.consent?.scopeTitlesOf?.({})).toEqual(driver.consent?.scopeTitles)
+    expect(driver.consent?.scopeTitles).toHaveProperty('phone')
+  })
+
+  test('is called by its own name', () => {
+    expect(driver.consent?.titleOf?.({})).toBe(driver.title)
   })
 })
 
@@ -95,7 +101,7 @@ test('asks for what makes the provider give a refresh token, as long as it is us
 
 test('asks who the person is where the broker will vouch for it', async () => {
   const url = await urlOf(oktaDriver, { domain: 'acme.okta.com' }, { scopes: ['groups'], signIn: true })
-  expect(url.searchParams.get('scope')).toBe('openid groups offline_access')
+  expect(url.searchParams.get('scope')).toBe('openid profile email groups offline_access')
   expect(url.searchParams.get('nonce')).toMatch(/^[\w-]{43}$/)
 })
 

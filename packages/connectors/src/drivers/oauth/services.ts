@@ -5,13 +5,6 @@ import { callProvider, readAnswer } from '../../http.ts'
 import { shownText } from '../../settings.ts'
 import { createService, type Place } from './service.ts'
 
-const identityTitles = {
-  openid: 'Know who you are',
-  profile: 'See your name and picture',
-  email: 'See your email address',
-  offline_access: 'Keep this access until you take it back',
-}
-
 /** Linear: tokens of 24 hours; the refresh token rotates, and its predecessor replays for 30 minutes. */
 export const linearDriver: Driver = createService({
   service: 'linear',
@@ -119,7 +112,6 @@ export const googleDriver: Driver = createService({
   authorizationUrlParams: { access_type: 'offline', prompt: 'consent' },
   defaultScopes: ['openid', 'email', 'profile'],
   scopeTitles: {
-    ...identityTitles,
     'https://www.googleapis.com/auth/gmail.readonly': 'Read your mail',
     'https://www.googleapis.com/auth/gmail.send': 'Send mail as you',
     'https://www.googleapis.com/auth/calendar': 'See and change your calendars',
@@ -151,7 +143,6 @@ export const microsoftDriver: Driver = createService({
   quirks: { refreshEndsAccessToken: false, offlineScope: 'offline_access' },
   defaultScopes: ['openid', 'profile', 'email', 'User.Read'],
   scopeTitles: {
-    ...identityTitles,
     'User.Read': 'See your profile',
     'Mail.Read': 'Read your mail',
     'Mail.Send': 'Send mail as you',
@@ -189,7 +180,6 @@ export const oktaDriver: Driver = createService({
   quirks: { refreshEndsAccessToken: false, offlineScope: 'offline_access' },
   defaultScopes: ['openid', 'profile', 'email'],
   scopeTitles: {
-    ...identityTitles,
     groups: 'See your groups',
     'okta.users.read': 'See the people of the org',
     'okta.users.manage': 'Change the people of the org',

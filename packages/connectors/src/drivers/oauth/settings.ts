@@ -1,3 +1,4 @@
+import type { SubjectType } from '@valetkey/protocol'
 import { z } from 'zod'
 import { type ConnectorSettings, InvalidSettings, type JsonObject } from '../../driver.ts'
 import {
@@ -17,7 +18,7 @@ import {
   type OAuthServer,
   plainQuirks,
 } from './connection.ts'
-import { defined, parameterMap, refuseOwnParameters, scopeList, splitSecrets } from './fields.ts'
+import { defined, parameterMap, refuseOwnParameters, scopeList, scopeWords, splitSecrets } from './fields.ts'
 import { algorithms, parseSigningKey, type SigningKey } from './keys.ts'
 import type { JwtBearerGrant, TokenExchangeGrant } from './mint.ts'
 
@@ -54,6 +55,7 @@ const serverConfigShape = z.strictObject({
   pushedAuthorizationRequestEndpoint: endpoint().optional(),
   authorizationResponseIssParameterSupported: z.boolean().optional(),
   idTokenSigningAlgValuesSupported: z.array(plainText()).max(20).optional(),
+  scopesSupported: z.array(plainText()).max(500).optional(),
 })
 
 const quirksShape = z.strictObject({
@@ -106,12 +108,14 @@ const settingsShape = z.strictObject({
     .optional(),
   apiUrl: secureAddress.optional(),
   clientUrl: secureAddress.optional(),
+  scopeTitles: scopeWords().optional(),
   quirks: quirksShape.optional(),
 })
 
 /** The fields of a connector as they are stored, and what `check` found: `server`. */
 export interface OAuthFields {
   readonly server: OAuthServer | undefined
+  readonly serverUrl?: string | undefined
   readonly clientId: string
   readonly clientSecret?: string | undefined
   readonly tokenEndpointAuthMethod?: OAuthClient['authMethod'] | undefined
@@ -127,13 +131,29 @@ export interface OAuthFields {
   readonly origins?: readonly string[] | undefined
   readonly apiUrl?: string | undefined
   readonly clientUrl?: string | undefined
+  readonly scopeTitles?: Readonly<Record<string, string>> | undefined
+  /** What check found enabled; a public configuration does not tell of `jwtBearer`. */
+  readonly subjects?: readonly SubjectType[] | undefined
   readonly quirks: OAuthQuirks
 }
 
+/** What an OAuth server can issue for, the default of a ceiling first. */
+export const subjectTypes: readonly ['user', 'app', 'jwt-bearer', 'token'] = [
+  'user',
+  'app',
+  'jwt-bearer',
+  'token',
+]
+
 type Enabled<Grant> = (Grant & { readonly enabled: boolean }) | undefined
 
-// `server` is what check found; another fact is not looked at.
-const storedShape = settingsShape.extend({ server: z.unknown().optional() }).strip()
+// What check found; another fact is not looked at.
+const storedShape = settingsShape
+  .extend({
+    server: z.unknown().optional(),
+    subjects: z.array(z.enum(subjectTypes)).optional().catch(undefined),
+  })
+  .strip()
 
 /** The settings as they were parsed. Without secrets, what a public configuration tells. */
 export function readSettings({ configuration, secrets }: ConnectorSettings): OAuthFields {

@@ -100,5 +100,8 @@ export async function finishWith(
 
 function requireConsent(driver: ConsentDriver | undefined): Required<ConsentDriver> {
   if (driver?.refresh === undefined || driver.endGrant === undefined) throw new Error('no consent')
-  return { scopeTitles: {}, ...driver, refresh: driver.refresh, endGrant: driver.endGrant }
+  const { scopeTitles, scopeTitlesOf, titleOf, refresh, endGrant } = driver
+  if (scopeTitles === undefined || scopeTitlesOf === undefined || titleOf === undefined)
+    throw new Error('no titles')
+  return { ...driver, scopeTitles, scopeTitlesOf, titleOf, refresh, endGrant }
 }
