@@ -20,6 +20,8 @@ const view: ConsentView = {
   kind: 'authorize',
   onBehalfOf: { id: 'user_42', issuer: 'https://app.example.com' },
   scopes: [{ name: 'repo', title: 'Read and change code in your repositories' }, { name: 'workflow' }],
+  identity: [],
+  audience: ['https://api.example.com'],
   resources: ['acme/website'],
   details: ['contents: read'],
   next: 'return',
@@ -38,6 +40,8 @@ const tooLong: ConsentView = {
   service: long,
   onBehalfOf: { id: long, issuer: long },
   scopes: [{ name: long, title: long }, { name: long }],
+  identity: [],
+  audience: [long],
   resources: [long],
   details: [long],
   returnHost: long,
@@ -159,7 +163,7 @@ describe.skipIf(browserMissing !== undefined)(
         })
         await page.goto(`${broker.origin}/device`)
         await page.locator('#code:focus').waitFor()
-        await page.keyboard.type('wxyz-1234')
+        await page.keyboard.type('wxyz-bcdf')
         await page.keyboard.press('Enter')
         await page.getByRole('heading', { name: 'Let support-agent use GitHub?' }).waitFor()
         await page.keyboard.press('Tab')
@@ -172,7 +176,7 @@ describe.skipIf(browserMissing !== undefined)(
             '/device',
             [
               ['token', 'form-token'],
-              ['code', 'wxyz-1234'],
+              ['code', 'wxyz-bcdf'],
             ],
           ],
           [

@@ -11,7 +11,10 @@ export interface Shown {
   readonly code: string | undefined
 }
 
-/** A person's browser: it keeps the broker's cookies, follows nothing by itself, and sends what browsers send. */
+/**
+ * A person's browser: it keeps the broker's cookies, sends what browsers send, and follows nothing by itself but
+ * the way from a callback to the page that says what came of it.
+ */
 export interface TestBrowser {
   /** By name. */
   readonly cookies: Map<string, string>
@@ -64,10 +67,12 @@ export function createBrowser(broker: Pick<TestBroker, 'url' | 'fetch'>): TestBr
 
   const browser: TestBrowser = {
     cookies,
-    open: (url) =>
-      send(url, {
+    async open(url) {
+      const shown = await send(url, {
         headers: { 'sec-fetch-mode': 'navigate', 'sec-fetch-site': 'cross-site', accept: 'text/html' },
-      }),
+      })
+      return /^\/consent\/[^/]+\/done$/.test(shown.to ?? '') ? browser.open(shown.to ?? '') : shown
+    },
     async submit(url, fields, headers = {}) {
       const { html } = await browser.open(url)
       const token = /name="token" value="([^"]*)"/.exec(html)?.[1] ?? ''

@@ -42,6 +42,8 @@ export interface BrokerContext {
   readonly drivers: readonly Driver[]
   readonly grantsInUse: GrantsInUse
   readonly limits: RateLimits
+  /** Whether `X-Forwarded-For` names the client. */
+  readonly trustProxy: boolean
   readonly metrics: Metrics
   readonly log: Log
   /** Milliseconds since the epoch. */

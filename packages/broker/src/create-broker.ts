@@ -52,6 +52,11 @@ export interface BrokerConfig {
   readonly auditRetentionDays?: number
   /** How much is answered per minute, by each replica on its own. */
   readonly limits?: RateLimitsConfig
+  /**
+   * Whether every request comes through a proxy that writes `X-Forwarded-For`: limits then take its last entry for the
+   * client's address. Default false: whoever reaches the broker without one could name any address.
+   */
+  readonly trustProxy?: boolean
 }
 
 /** An issuing point. */
@@ -158,6 +163,7 @@ export function assembleBroker(
       drivers,
       grantsInUse: createGrantsInUse(db),
       limits,
+      trustProxy: config.trustProxy ?? false,
       metrics: createMetrics(),
       log,
       now,

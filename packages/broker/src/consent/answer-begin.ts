@@ -58,16 +58,19 @@ export async function answerBegin(
     ...requestEvent(row, { ...event, connectorUid: connector.uid }),
     kind: 'consent_begun',
   })
-  return accept(describe(begun.value))
+  return accept(describe(context, begun.value))
 }
 
-function describe({ row, connector, driver, url, verifier, deviceCode }: BegunConsent): AuthorizeResponse {
+function describe(
+  { publicUrl }: BrokerContext,
+  { row, connector, driver, url, verifier, deviceCode }: BegunConsent,
+): AuthorizeResponse {
   return {
     url,
     request: row.id,
     verifier,
     expiresAt: row.expires_at,
-    ...(deviceCode === undefined ? {} : { deviceCode }),
+    ...(deviceCode === undefined ? {} : { deviceCode, verificationUri: `${publicUrl}/device` }),
     connector: {
       id: connector.id,
       uid: connector.uid,

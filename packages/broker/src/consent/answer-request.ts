@@ -5,7 +5,7 @@ import { authenticate } from '../authenticate/authenticate.ts'
 import type { Workload } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { describeIssue } from '../issue/describe-issue.ts'
-import { accept, type Outcome, refuse } from '../refusal.ts'
+import { accept, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { readConsentRequest } from '../store/consent-requests.ts'
 import type { ConsentRequestRow } from '../store/schema.ts'
 import { completeConsent, isOf } from './complete.ts'
@@ -76,19 +76,37 @@ async function answerCall<Schema extends z.ZodType, Answer>(
     context.audit.countAnonymous(caller.refusal.reason)
     return caller
   }
+  const workload = caller.value.kind === 'workload' ? caller.value : undefined
+  const rate = workload && (await context.limits.call(workload))
+  if (rate?.ok === false && rate.record === 'count') {
+    context.audit.countAnonymous(rate.refusal.reason)
+    return rate
+  }
   const outcome = await (async (): Promise<Outcome<Answer>> => {
-    if (caller.value.kind !== 'workload') return refuse({ reason: 'workload_needed' })
+    if (workload === undefined) return refuse({ reason: 'workload_needed' })
+    if (rate?.ok === false) return rate
     if (!incoming.body.ok) return incoming.body
     const parsed = schema.safeParse(incoming.body.value)
     if (!parsed.success) {
       return refuse({ reason: 'request_invalid', message: describeIssue(parsed.error, 'the request') })
     }
-    return run(caller.value, parsed.data)
+    return run(workload, parsed.data)
   })()
-  if (!outcome.ok) {
+  if (outcome.ok) return outcome
+  if ((await recordOf(context, workload, outcome.refusal)) === 'event')
     await context.audit.append(refusedConsent(callEvent(incoming, caller.value, undefined), outcome.refusal))
-  }
+  else context.audit.countAnonymous(outcome.refusal.reason)
   return outcome
+}
+
+/** One who asks without end must not fill the trail. Attempts at a code end by themselves: each is an event. */
+async function recordOf(
+  context: BrokerContext,
+  workload: Workload | undefined,
+  { reason }: Refusal,
+): Promise<'event' | 'count'> {
+  if (workload === undefined || reason === 'completion_mismatch' || reason === 'rate_limited') return 'event'
+  return context.limits.refusedCall(workload)
 }
 
 function describeStatus(row: ConsentRequestRow, now: number): ConsentStatusResponse {

@@ -7,32 +7,24 @@ import { whyNotRedirectUri } from './redirect-uri.ts'
 
 const text = z.string().min(1).max(2048)
 
-/** Parameters of OAuth that have a meaning of their own: whoever set them could undo what protects the flow. */
-const ownParameters: ReadonlySet<string> = new Set([
-  'audience',
-  'authorization_details',
-  'claims',
-  'client_assertion',
-  'client_assertion_type',
-  'client_id',
-  'client_secret',
-  'code',
-  'code_challenge',
-  'code_challenge_method',
-  'id_token_hint',
-  'nonce',
-  'prompt',
-  'redirect_uri',
-  'registration',
-  'request',
-  'request_uri',
-  'resource',
-  'response_mode',
-  'response_type',
-  'scope',
-  'state',
-  'user_scope',
-])
+/**
+ * What a request may add for the provider: hints as to who the person is and how the page looks. A list of what is
+ * harmless, because every provider has parameters of its own that ask for more than the consent page says
+ * (`optional_scope`, `include_granted_scopes`, `actor`, `access_type`), or undo what protects the flow.
+ */
+const allowedParameters = [
+  'acr_values',
+  'allow_signup',
+  'display',
+  'domain_hint',
+  'hd',
+  'login',
+  'login_hint',
+  'max_age',
+  'screen_hint',
+  'team',
+  'ui_locales',
+] as const
 
 /** The answer's own, which must stand in the return URL once. */
 const answerParameters = ['request', 'code', 'error'] as const
@@ -50,11 +42,10 @@ const webhook = text.superRefine((value, check) => {
 const additionalParams = z
   .record(z.string().min(1).max(64), z.string().max(2048))
   .superRefine((params, check) => {
-    const names = Object.keys(params)
-    if (names.length > 20) check.addIssue({ code: 'custom', message: 'at most 20' })
-    const own = names.find((name) => ownParameters.has(name.trim().toLowerCase()))
-    if (own !== undefined)
-      check.addIssue({ code: 'custom', message: `must not hold "${own}": it is OAuth's own` })
+    const other = Object.keys(params).find((name) => !allowedParameters.some((known) => known === name))
+    if (other === undefined) return
+    const message = `must not hold ${JSON.stringify(other)}: allowed are ${allowedParameters.join(', ')}`
+    check.addIssue({ code: 'custom', message })
   })
 
 const delivery = {
@@ -130,6 +121,11 @@ function parseAuthorize(body: unknown): Outcome<ParsedConsentRequest> {
     const message = 'subject.type: only a "user" authorizes; an app is installed'
     return refuse({ reason: 'request_invalid', message })
   }
+  const resource = wanted.value.resources?.find((text) => !isResource(text))
+  if (resource !== undefined) {
+    const message = `resources: ${JSON.stringify(resource)} is not an absolute URI without a fragment`
+    return refuse({ reason: 'request_invalid', message })
+  }
   const { id, issuer = '' } = wanted.value.subject
   if (Buffer.byteLength(id) + Buffer.byteLength(issuer) > maxGrantNameBytes) {
     const message = `subject: id and issuer together are longer than ${maxGrantNameBytes} bytes`
@@ -158,6 +154,11 @@ function parseInstall(body: unknown): Outcome<ParsedConsentRequest> {
 
 function refuseIssue(error: z.ZodError) {
   return refuse({ reason: 'request_invalid', message: describeIssue(error, 'the request') })
+}
+
+/** RFC 8707 §2. The provider gets them as they are, and would refuse others. */
+function isResource(text: string): boolean {
+  return URL.canParse(text) && !text.includes('#')
 }
 
 /** A query that answers already would leave two answers, of which readers take different ones. */

@@ -2,11 +2,14 @@ import type { BrokerContext } from '../context.ts'
 import { type AuthorizationError, signInReturn } from '../gateway/return.ts'
 import type { ConsentRequestRow } from '../store/schema.ts'
 import { nextStep } from './state.ts'
+import { withAnswer } from './with-answer.ts'
 
 /** What a browser is shown, or where it goes. */
 export type BrowserAnswer =
   /** To another origin. */
   | { readonly show: 'away'; readonly url: string; readonly service: string }
+  /** To the page that says what came of a request: a reload shows it again, and no address keeps the provider's code. */
+  | { readonly show: 'outcome'; readonly request: string }
   | {
       readonly show: 'done'
       readonly service: string
@@ -22,6 +25,8 @@ export interface Failed {
   readonly status: 400 | 403 | 404 | 410 | 429 | 502 | 503
   readonly title: string
   readonly message: string
+  /** The message says what to do: to start again would be wrong advice. */
+  readonly final?: true
 }
 
 /** Why a request came to nothing, as the webhook and the app are told. */
@@ -41,12 +46,6 @@ export const requestOver: Failed = failed(
   'It was completed, cancelled or never made, or its time is over.',
 )
 
-/** The app's own URL with what it is told. Appended to the text as it came: a parser might write it in another way. */
-export function withAnswer(returnUrl: string, answer: Readonly<Record<string, string>>): string {
-  const separator = !returnUrl.includes('?') ? '?' : /[?&]$/.test(returnUrl) ? '' : '&'
-  return `${returnUrl}${separator}${new URLSearchParams(answer)}`
-}
-
 /** Tells the app by way of the browser that a request came to nothing; the person, where no app is waiting. */
 export function answerFailure(
   context: BrokerContext,
@@ -63,6 +62,11 @@ export function answerFailure(
       ...goingTo(withAnswer(row.return_url, { request: row.id, error: error.code })),
     }
   }
+  return failurePage(error)
+}
+
+/** What a person is told of a request that came to nothing. */
+export function failurePage(error: { readonly code: string; readonly message: string }): Failed {
   const title = error.code === 'access_denied' ? 'Nothing was agreed to' : 'This did not work'
   return failed(error.code === 'provider_error' ? 502 : 400, title, error.message)
 }

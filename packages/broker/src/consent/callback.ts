@@ -7,23 +7,22 @@ import { faultName, providerAccess, refusalOfFault } from '../issue/provider-cal
 import { answerFor, type Refusal } from '../refusal.ts'
 import { open } from '../secrets/seal.ts'
 import { consentContext } from '../secrets/sealed-columns.ts'
-import { connectorVersion, lockForGrant, settle, takeState } from '../store/consent-requests.ts'
-import type { ConsentRequestRow } from '../store/schema.ts'
 import {
-  answerFailure,
-  type BrowserAnswer,
-  type ConsentError,
-  failed,
-  goingTo,
-  requestOver,
-  withAnswer,
-} from './browser-answer.ts'
+  connectorVersion,
+  lockForGrant,
+  readConsentRequest,
+  settle,
+  takeState,
+} from '../store/consent-requests.ts'
+import type { ConsentRequestRow } from '../store/schema.ts'
+import { answerFailure, type BrowserAnswer, type ConsentError, failed, goingTo } from './browser-answer.ts'
 import { browserActor, refusedConsent, requestEvent } from './consent-events.ts'
 import { abandon, makeGrant, sealGranted } from './granted.ts'
 import { consentStart, type OpenRequest, openRequest } from './leave.ts'
-import { hashTypedCode, matchesHash, newSecret, newTypedCode } from './secrets.ts'
+import { hashTypedCode, matchesHash, newSecret, requestOfState, typedCodeOf } from './secrets.ts'
 import { settleFailure } from './settle-failure.ts'
 import { codeEnd, nextStep, statusAt } from './state.ts'
+import { withAnswer } from './with-answer.ts'
 
 /** What came back from a provider. */
 export interface Callback {
@@ -41,7 +40,8 @@ export interface Callback {
  * request.
  *
  * In this order: the state counts once, at its own connector; the request still waits; the browser is the one that was
- * sent; only then is anything redeemed.
+ * sent; only then is anything redeemed. Whatever comes of it, that browser does not stay at this address, which holds the
+ * provider's code.
  */
 export async function answerCallback(context: BrokerContext, callback: Callback): Promise<BrowserAnswer> {
   const url = new URL(
@@ -54,18 +54,15 @@ export async function answerCallback(context: BrokerContext, callback: Callback)
       : await takeState(context.db, { connectorId: callback.connectorId, stateHash: sha256(state) })
   if (state === undefined || row === undefined) {
     context.audit.countAnonymous('request_invalid')
-    return failed(
-      400,
-      'This answer is not expected',
-      'It was used already, or belongs to another request. Nothing was kept.',
-    )
+    return (await answerBefore(context, callback, state)) ?? notExpected
   }
+  const { browser } = callback
   const who = { requestId: callback.requestId, actor: browserActor }
   const refused = async (refusal: Refusal, answer: BrowserAnswer) => {
     await context.audit.append(refusedConsent(requestEvent(row, who), refusal))
     return answer
   }
-  if (!matchesHash(callback.browser ?? '', row.browser_hash)) {
+  if (browser === undefined || !matchesHash(browser, row.browser_hash)) {
     return refused(
       { reason: 'browser_mismatch' },
       failed(
@@ -76,17 +73,46 @@ export async function answerCallback(context: BrokerContext, callback: Callback)
     )
   }
   const over: Refusal = { reason: 'conflict', message: 'The request is over' }
-  if (statusAt(row, context.now()) !== 'pending') return refused(over, requestOver)
+  const outcome: BrowserAnswer = { show: 'outcome', request: row.id }
+  if (statusAt(row, context.now()) !== 'pending') return refused(over, outcome)
   const request = await openRequest(context, row)
-  if (request === undefined) return refused({ reason: 'connector_not_linked' }, requestOver)
+  if (request === undefined) return refused({ reason: 'connector_not_linked' }, outcome)
 
   const finished = await finish(context, request, { url, state })
   if ('code' in finished) {
-    return (await settleFailure(context, row, finished, who))
-      ? answerFailure(context, row, finished)
-      : requestOver
+    return (await settleFailure(context, row, finished, who)) ? tellFailure(context, row, finished) : outcome
   }
-  return keepConsent(context, request, finished, callback.requestId)
+  return keepConsent(context, request, finished, { browser, requestId: callback.requestId })
+}
+
+const notExpected: BrowserAnswer = failed(
+  400,
+  'This answer is not expected',
+  'It belongs to no request that this browser was sent for, or to one that has moved on.',
+)
+
+/** A state that was used, in the browser that was sent with it: what came of the request, as far as that is known. */
+async function answerBefore(
+  context: BrokerContext,
+  { connectorId, browser }: Callback,
+  state: string | undefined,
+): Promise<BrowserAnswer | undefined> {
+  const id = requestOfState(state ?? '')
+  const row = id === undefined ? undefined : await readConsentRequest(context.db, id)
+  if (row?.connector_id !== connectorId || !matchesHash(browser ?? '', row.browser_hash)) return undefined
+  const status = statusAt(row, context.now())
+  const led = (status === 'consented' || status === 'active') && nextStep(row) === 'return'
+  if (status !== 'pending' && !led) return { show: 'outcome', request: row.id }
+  const message = led
+    ? 'It has been passed on. Go back to where you began to see how it goes on.'
+    : 'It counts once. If nothing comes of it, open the link where you began again, in this browser.'
+  return { ...failed(400, 'This answer was used already', message), final: true }
+}
+
+/** A failure as the browser learns of it: in the app, or on the page of the outcome. */
+function tellFailure(context: BrokerContext, row: ConsentRequestRow, error: ConsentError): BrowserAnswer {
+  const answer = answerFailure(context, row, error)
+  return answer.show === 'away' ? answer : { show: 'outcome', request: row.id }
 }
 
 /** Has the driver redeem the callback; a no and a fault both end the request. */
@@ -128,12 +154,12 @@ async function keepConsent(
   context: BrokerContext,
   request: OpenRequest,
   finished: ConsentFinished,
-  requestId: string,
+  { browser, requestId }: { readonly browser: string; readonly requestId: string },
 ): Promise<BrowserAnswer> {
   const named = await nameSubject(context, request.row, finished)
   let kept: Kept | ConsentError | 'elsewhere' | undefined
   try {
-    kept = await storeConsent(context, request, finished, named)
+    kept = await storeConsent(context, request, finished, { named, browser })
   } catch (error) {
     await endAtOnce(context, request, finished)
     throw error
@@ -143,7 +169,9 @@ async function keepConsent(
   if (kept === undefined || kept === 'elsewhere' || 'code' in kept) {
     const refusal: Refusal = { reason: 'conflict', message: 'The request ended meanwhile' }
     await context.audit.append(refusedConsent(requestEvent(request.row, who), refusal))
-    return typeof kept === 'object' ? answerFailure(context, request.row, kept) : requestOver
+    return typeof kept === 'object'
+      ? tellFailure(context, request.row, kept)
+      : { show: 'outcome', request: request.row.id }
   }
   // The code leaves with this answer, not before the event is committed.
   for (const kind of kept.kinds) await context.audit.append({ ...requestEvent(kept.row, who), kind })
@@ -165,9 +193,14 @@ function storeConsent(
   context: BrokerContext,
   request: OpenRequest,
   finished: ConsentFinished,
-  named: Pick<ConsentRequestRow, 'issuer' | 'user_id'> | undefined,
+  by: {
+    readonly named: Pick<ConsentRequestRow, 'issuer' | 'user_id'> | undefined
+    /** The secret of the browser's cookie. */
+    readonly browser: string
+  },
 ): Promise<Kept | ConsentError | 'elsewhere' | undefined> {
   const { keyRing } = context
+  const { named, browser } = by
   return context.db
     .transaction()
     .execute(async (transaction): Promise<Kept | ConsentError | 'elsewhere' | undefined> => {
@@ -198,26 +231,25 @@ function storeConsent(
         return {
           row: { ...row, grant_id: grantId },
           kinds: ['consent_given', 'consent_completed'],
-          answer: answerConsent(context, request, row),
+          answer: answerConsent(context, row),
         }
       }
       const typed = nextStep(row) === 'code'
-      const code = typed ? newTypedCode() : newSecret()
-      const expiresAt = codeEnd(row, now)
+      const code = typed ? typedCodeOf(browser, row.id) : newSecret()
       await settle(transaction, row, {
         status: 'consented',
         columns: {
           ...named,
           credential: sealGranted(keyRing, row, finished),
           code_hash: typed ? hashTypedCode(code) : sha256(code),
-          code_expires_at: expiresAt,
+          code_expires_at: codeEnd(row, now),
         },
         now,
       })
       return {
         row,
         kinds: ['consent_given'],
-        answer: answerConsent(context, request, row, { code, expiresAt }),
+        answer: answerConsent(context, row, code),
       }
     })
 }
@@ -227,21 +259,16 @@ const detached: ConsentError = {
   message: 'The connector was detached from the project meanwhile',
 }
 
-/** Where the browser goes that consented: it alone is given the code. */
-function answerConsent(
-  context: BrokerContext,
-  request: OpenRequest,
-  row: ConsentRequestRow,
-  completion?: { readonly code: string; readonly expiresAt: number },
-): BrowserAnswer {
-  if (row.kind === 'sign_in' && completion !== undefined) {
-    return { show: 'away', ...goingTo(signInReturn(context, row, { code: completion.code })) }
+/** Where the browser goes that consented: it alone is given the code, here or on the page of the outcome. */
+function answerConsent(context: BrokerContext, row: ConsentRequestRow, code?: string): BrowserAnswer {
+  if (row.kind === 'sign_in' && code !== undefined) {
+    return { show: 'away', ...goingTo(signInReturn(context, row, { code })) }
   }
   if (nextStep(row) === 'return' && row.return_url !== null) {
-    const answer = { request: row.id, ...(completion === undefined ? {} : { code: completion.code }) }
+    const answer = { request: row.id, ...(code === undefined ? {} : { code }) }
     return { show: 'away', ...goingTo(withAnswer(row.return_url, answer)) }
   }
-  return { show: 'done', service: request.driver.title, kind: row.kind, ...completion }
+  return { show: 'outcome', request: row.id }
 }
 
 /** What could not be kept must not live on at the provider; a failure here only leaves it to its own end. */

@@ -4,7 +4,7 @@ import type { AuditActor } from '../audit/event.ts'
 import type { Workload } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, refuse } from '../refusal.ts'
-import { countTry, isAttached, lockForGrant, settle } from '../store/consent-requests.ts'
+import { countTry, isAttached, lockConsentRequest, lockForGrant, settle } from '../store/consent-requests.ts'
 import { endGrants, lockAttachments } from '../store/grant-ending.ts'
 import type { ConsentRequestRow, Schema } from '../store/schema.ts'
 import { refusedConsent, requestEvent } from './consent-events.ts'
@@ -76,14 +76,14 @@ export async function completeSignIn(
     if (row?.kind !== 'sign_in' || row.attachment_id !== attempt.attachmentId)
       return { row: undefined, outcome: refuse({ reason: 'consent_unknown' }) }
     if (row.status === 'active' && matchesHash(attempt.secret, row.code_hash)) {
-      await endRedeemed(context, transaction, row)
       const message = 'The code was used before: what it led to has been ended'
-      return { row, outcome: refuse({ reason: 'conflict', message }) }
+      return { row, outcome: refuse({ reason: 'conflict', message }), replayed: true }
     }
     const given = { code: attempt.secret, subject: undefined }
     return { row, outcome: await decide(context, transaction, row, given) }
   })
   const { row, outcome } = completed
+  if (row !== undefined && 'replayed' in completed) await endRedeemed(context, row, attempt.secret)
   if (row !== undefined) {
     const event = requestEvent(outcome.ok ? outcome.value : row, attempt.by ?? { actor: { type: 'broker' } })
     await context.audit.append(
@@ -158,23 +158,26 @@ export async function giveUp(
   await settle(transaction, row, { status, error, now })
 }
 
-/** The hash goes too: a third use must not end a grant that a new sign-in has put in the place of this one. */
-async function endRedeemed(
-  context: BrokerContext,
-  transaction: Transaction<Schema>,
-  row: ConsentRequestRow,
-): Promise<void> {
-  const now = context.now()
-  await transaction
-    .updateTable('consent_requests')
-    .set({ code_hash: null })
-    .where('id', '=', row.id)
-    .execute()
-  if (row.grant_id === null) return
-  await lockAttachments(transaction, { connectorId: row.connector_id, owner: row.owner })
-  await endGrants(
-    transaction,
-    { connectorId: row.connector_id, grantId: row.grant_id },
-    { now, revokeAt: now },
-  )
+/**
+ * Ends what the first use of a code made. The hash goes too: a third use must not end a grant that a new sign-in has put
+ * in the place of this one.
+ *
+ * In a transaction of its own, which locks all attachments of the owner before the request: whoever holds one of them
+ * already, as {@link lockForGrant} does, and then asks for the rest waits for a revocation that waits for it.
+ */
+async function endRedeemed(context: BrokerContext, of: ConsentRequestRow, secret: string): Promise<void> {
+  const { connector_id: connectorId, owner } = of
+  await context.db.transaction().execute(async (transaction) => {
+    await lockAttachments(transaction, { connectorId, owner })
+    const row = await lockConsentRequest(transaction, of.id)
+    if (row?.status !== 'active' || !matchesHash(secret, row.code_hash)) return
+    const now = context.now()
+    await transaction
+      .updateTable('consent_requests')
+      .set({ code_hash: null })
+      .where('id', '=', row.id)
+      .execute()
+    if (row.grant_id === null) return
+    await endGrants(transaction, { connectorId, grantId: row.grant_id }, { now, revokeAt: now })
+  })
 }

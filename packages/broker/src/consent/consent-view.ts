@@ -25,8 +25,12 @@ export function consentView(
       const title = Object.hasOwn(titles, name) ? titles[name] : undefined
       return title === undefined ? { name } : { name, title }
     }),
+    identity: row.kind === 'sign_in' ? (row.gateway?.scopes ?? []) : [],
+    audience: row.ask.audience,
     resources: row.ask.resources,
     details: row.ask.authorizationDetails.map(describeDetail),
+    ...(row.ask.tenantId === undefined ? {} : { tenant: row.ask.tenantId }),
+    ...(row.ask.installationId === undefined ? {} : { installation: row.ask.installationId }),
     next,
     ...(next === 'return' && backTo !== undefined ? { returnHost: new URL(backTo).host } : {}),
     bindsOnConsent: row.binding === 'consent',

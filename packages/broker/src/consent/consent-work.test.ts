@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { createGrantWork } from '../issue/grant-work.ts'
+import { hasOpenSignIns } from '../store/consent-requests.ts'
 import { createConsentWork } from './consent-work.ts'
+import { createDeliveries } from './deliver.ts'
 import { type ConsentBroker, startConsentBroker, startWebhook } from './test-consent.ts'
 
 let broker: ConsentBroker
@@ -161,6 +165,74 @@ it('S01 never activates by a webhook or a status call', async () => {
   await project.status(began)
   expect(told()).toEqual([{ request: began.request, status: 'consented' }])
   expect((await project.token()).status).not.toBe(200)
+})
+
+it('does not let webhooks that hang, of one project, keep those of others waiting', async () => {
+  const [slow, other] = [await broker.project(), await broker.project()]
+  const release: (() => void)[] = []
+  const waiting = createServer((_request, response) => release.push(() => response.writeHead(204).end()))
+  await new Promise<void>((resolve) => waiting.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(waiting.address() as AddressInfo).port}/hook`
+  for (let n = 0; n < 6; n++) {
+    const began = await slow.authorize({ webhook: url })
+    await broker.browser().submit(`/consent/${began.request}`, { action: 'cancel' })
+  }
+  const began = await other.authorize({ webhook: hook.url })
+  await broker.browser().submit(`/consent/${began.request}`, { action: 'cancel' })
+
+  const deliveries = createDeliveries(broker.context)
+  await deliveries.begin()
+  await vi.waitFor(() => expect([release.length, told().length]).toEqual([4, 1]), { timeout: 5_000 })
+  // A round later the four still hang: the project gets no more, and nobody waits for it.
+  await deliveries.begin()
+  const next = await other.authorize({ webhook: hook.url })
+  await broker.browser().submit(`/consent/${next.request}`, { action: 'cancel' })
+  await deliveries.begin()
+  await vi.waitFor(() => expect(told()).toHaveLength(2), { timeout: 5_000 })
+  expect(release).toHaveLength(4)
+  for (const answer of release) answer()
+  await deliveries.settled()
+  await deliveries.begin()
+  await vi.waitFor(() => expect(release).toHaveLength(6), { timeout: 5_000 })
+  for (const answer of release.slice(4)) answer()
+  await deliveries.settled()
+  expect(await queued()).toEqual([])
+  waiting.close()
+}, 60_000)
+
+it('ends a request whose credential does not open any more, so that it does not stand first in every round', async () => {
+  const project = await broker.project()
+  const began = await project.authorize({ returnUrl: 'https://app.test/' })
+  await broker.browser().consent(began.request)
+  await broker.context.db
+    .updateTable('consent_requests')
+    .set({ credential: 'v1.not-sealed' })
+    .where('id', '=', began.request)
+    .execute()
+  broker.clock.now += 60_000
+  await round()
+  expect(await broker.row(began.request)).toMatchObject({ status: 'expired', credential: null })
+})
+
+it('S29 forgets sign-ins that nobody followed as soon as their time is over', async () => {
+  const project = await broker.project()
+  const [left, shown] = [await project.authorize(), await project.authorize()]
+  const browser = broker.browser()
+  await browser.submit(`/consent/${left.request}`, { action: 'continue' })
+  const { db } = broker.context
+  await db
+    .updateTable('consent_requests')
+    .set({ kind: 'sign_in' })
+    .where('id', 'in', [left.request, shown.request])
+    .execute()
+  const open = (count: number) =>
+    hasOpenSignIns(db, { connectorId: project.connectorId, count, now: broker.clock.now })
+  expect([await open(1), await open(2), await open(3)]).toEqual([true, true, false])
+  broker.clock.now += 600_000
+  expect(await open(1)).toBe(false)
+  await round()
+  expect((await broker.row(left.request)).status).toBe('expired')
+  await expect(broker.row(shown.request)).rejects.toThrow()
 })
 
 it('ends requests whose time is over, and forgets them a day later', async () => {

@@ -14,13 +14,52 @@ const maxAttempts = 10
 /** One call: connecting, waiting, the head of the answer. */
 const timeoutMs = 10_000
 
-/** Longer than a round of calls takes: nobody else makes the same call meanwhile. */
+/** Longer than a call takes: nobody else makes the same call meanwhile. */
 const claimMs = 60_000
 
-/** Tells webhooks what is due, a few at a time. */
-export async function deliverDue(context: BrokerContext): Promise<void> {
-  const due = await claimDeliveries(context.db, { now: context.now(), claimMs, limit: 20 })
-  await Promise.all(due.map((delivery) => deliver(context, delivery)))
+/** Calls that one round begins, that one replica has open at once, and those of them for one project. */
+const [perRound, atOnce, perProject] = [20, 60, 4] as const
+
+/** The calls to webhooks of one replica. */
+export interface Deliveries {
+  /** Begins what is due, a few at a time, and waits for none of it: one that hangs must not keep others from their turn. */
+  begin(): Promise<void>
+  /** Waits for the calls under way. */
+  settled(): Promise<void>
+}
+
+export function createDeliveries(context: BrokerContext): Deliveries {
+  /** With the project whose call it is. */
+  const underWay = new Map<Promise<void>, string>()
+
+  function busy(): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (const project of underWay.values()) counts[project] = (counts[project] ?? 0) + 1
+    return counts
+  }
+
+  return {
+    async begin() {
+      const limit = Math.min(perRound, atOnce - underWay.size)
+      if (limit <= 0) return
+      const claim = { now: context.now(), claimMs, limit, perProject, busy: busy() }
+      for (const delivery of await claimDeliveries(context.db, claim)) {
+        const call = deliver(context, delivery)
+          // What could not be noted comes again when its claim is over.
+          .catch((error: unknown) =>
+            context.log('warn', 'what became of a consent webhook could not be noted', {
+              request: delivery.request_id,
+              fault: faultName(error),
+            }),
+          )
+          .finally(() => underWay.delete(call))
+        underWay.set(call, delivery.project_id)
+      }
+    },
+    async settled() {
+      await Promise.all(underWay.keys())
+    },
+  }
 }
 
 async function deliver(context: BrokerContext, delivery: DueDelivery): Promise<void> {

@@ -63,6 +63,7 @@ it('leads from a device code to an active grant by way of a code that the person
   const project = await broker.project()
   const began = await project.authorize({ deviceCode: true, returnUrl })
   expect(began.deviceCode).toMatch(/^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$/)
+  expect(began.verificationUri).toBe(`${broker.publicUrl}/device`)
   const browser = broker.browser()
   const typed = began.deviceCode?.toLowerCase().replace('-', ' ') ?? ''
   const entered = await browser.submit('/device', { code: typed })
@@ -77,6 +78,70 @@ it('leads from a device code to an active grant by way of a code that the person
   })
   expect((await project.token()).status).toBe(200)
 })
+
+it('S05 shows the code again when the page is reloaded, to the browser that consented only, and leaves the callback', async () => {
+  const project = await broker.project()
+  const began = await project.authorize()
+  const browser = broker.browser()
+  browser.follow = false
+  const left = await browser.submit(`/consent/${began.request}`, { action: 'continue' })
+  const callback = broker.provider.approve(left.to ?? '')
+  const back = await browser.open(callback)
+  const page = `/consent/${began.request}/done`
+  expect([back.status, back.to, back.html]).toEqual([303, page, ''])
+  expect(back.headers.get('referrer-policy')).toBe('no-referrer')
+  const [first, second] = [await browser.open(page), await browser.open(page)]
+  expect(first.code).toMatch(/^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$/)
+  expect(second.code).toBe(first.code)
+  // The callback a second time leads there too, and takes nothing away.
+  expect([(await browser.open(callback)).to, await project.status(began)]).toEqual([page, 'consented'])
+
+  const stranger = broker.browser()
+  await stranger.open('/device')
+  for (const other of [stranger, broker.browser()]) {
+    const shown = await other.open(page)
+    expect([shown.status, shown.code, shown.html.includes('Fake')]).toEqual([404, undefined, false])
+    expect((await other.open(callback)).status).toBe(400)
+  }
+  expect((await project.complete(began, first.code ?? '')).status).toBe(200)
+  const over = await browser.open(page)
+  expect([over.status, over.code, over.html.includes('You may close this window')]).toEqual([
+    200,
+    undefined,
+    true,
+  ])
+})
+
+it('says what became of a request, as often as its page is loaded', async () => {
+  const project = await broker.project()
+  const began = await project.authorize({ expiresInMs: 60_000 })
+  const browser = broker.browser()
+  const left = await browser.submit(`/consent/${began.request}`, { action: 'continue' })
+  const page = `/consent/${began.request}/done`
+  expect((await browser.open(page)).html).toContain('Nothing has arrived yet')
+  const callback = new URL(broker.provider.approve(left.to ?? ''))
+  callback.searchParams.delete('code')
+  callback.searchParams.set('error', 'access_denied')
+  for (const url of [callback.href, page, callback.href]) {
+    const shown = await browser.open(url)
+    expect([shown.status, shown.html.includes('The person said no')]).toEqual([400, true])
+  }
+
+  const late = await project.authorize({ expiresInMs: 60_000 })
+  await browser.submit(`/consent/${late.request}`, { action: 'continue' })
+  broker.clock.now += 60_000
+  const shown = await browser.open(`/consent/${late.request}/done`)
+  expect([shown.status, shown.html.includes('in time')]).toEqual([404, true])
+})
+
+it('S29 counts the refused calls of one who asks without end, after the first 60 of a minute', async () => {
+  const project = await broker.project()
+  const ask = () =>
+    project.call('POST', `/v1/connect/requests/ask_${'a'.repeat(20)}/status`, { verifier: 'x' })
+  const answers = await Promise.all(Array.from({ length: 70 }, ask))
+  expect(answers.every(({ status }) => status === 403)).toBe(true)
+  expect(await project.consentEvents()).toHaveLength(60)
+}, 60_000)
 
 it('installs an app in a tenant, for no subject', async () => {
   const project = await broker.project()
@@ -214,7 +279,8 @@ it('ends what was granted to a request that was cancelled while the provider was
     await browser.submit(`/consent/${began.request}`, { action: 'cancel' })
   }
   const back = await browser.open(broker.provider.approve(left.to ?? ''))
-  expect([back.status, back.code]).toEqual([404, undefined])
+  expect([back.status, back.code]).toEqual([400, undefined])
+  expect(back.html).toContain('Nothing was agreed to')
   expect(await project.status(began)).toBe('denied')
   await sweepAndEnd()
   expect(broker.provider.ended).toContain(`access-of-ada-${broker.provider.redeemed.at(-1)}`)
@@ -257,7 +323,7 @@ it('ends what was granted where it came from when the connector was changed whil
       now: broker.clock.now,
     })
   }
-  expect((await browser.open(broker.provider.approve(left.to ?? ''))).status).toBe(404)
+  expect((await browser.open(broker.provider.approve(left.to ?? ''))).status).toBe(400)
   expect(broker.provider.ended).toContain(`access-of-ada-${broker.provider.redeemed.at(-1)}`)
   const grants = await broker.grants('ended')
   expect(grants.filter((grant) => grant.connector_id === project.connectorId)).toEqual([])
@@ -283,6 +349,13 @@ const refusedBodies: readonly (readonly [string, object, string])[] = [
   ['too short a life', { expiresInMs: 59_999 }, 'expiresInMs'],
   ['too long a life', { expiresInMs: 86_400_001 }, 'expiresInMs'],
   ["OAuth's own parameters", { additionalParams: { Redirect_URI: 'https://evil.test' } }, 'additionalParams'],
+  [
+    'a parameter that asks for more',
+    { additionalParams: { optional_scope: 'admin' } },
+    'allowed are acr_values',
+  ],
+  ['a resource that is no absolute URI', { resources: ['issues'] }, 'resources: "issues"'],
+  ['a resource with a fragment', { resources: ['https://api.test/#a'] }, 'resources: "https://api.test/#a"'],
 ]
 
 it.each(refusedBodies)('refuses %s', async (_what, body, message) => {

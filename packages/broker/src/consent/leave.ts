@@ -15,7 +15,7 @@ import {
 import type { ConnectorRow, ConsentRequestRow } from '../store/schema.ts'
 import { answerFailure, type BrowserAnswer, failed, requestOver } from './browser-answer.ts'
 import { browserActor, requestEvent } from './consent-events.ts'
-import { matchesHash, newSecret } from './secrets.ts'
+import { matchesHash, newState } from './secrets.ts'
 import { settleFailure } from './settle-failure.ts'
 import { statusAt } from './state.ts'
 
@@ -84,7 +84,7 @@ export async function leave(
   if (row.pending === null) {
     await context.audit.append({ ...requestEvent(row, who), kind: 'consent_intended' })
   }
-  const state = newSecret()
+  const state = newState(row.id)
   let started: Awaited<ReturnType<typeof consent.start>>
   try {
     const settings = openSettings(context.keyRing, connector)

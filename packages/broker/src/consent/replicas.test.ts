@@ -1,7 +1,12 @@
+import { setTimeout } from 'node:timers/promises'
 import type { AuthorizeResponse } from '@valetkey/protocol'
+import type { Transaction } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { sha256 } from '../digest.ts'
 import { generateKey } from '../secrets/key-ring.ts'
+import type { Schema } from '../store/schema.ts'
 import { startTestPostgres, type TestPostgres } from '../store/test-postgres.ts'
+import { completeSignIn } from './complete.ts'
 import { createConsentWork } from './consent-work.ts'
 import { type ConsentBroker, type ConsentProject, startConsentBroker, startWebhook } from './test-consent.ts'
 
@@ -113,4 +118,42 @@ it('tells a webhook once, however many replicas work', async () => {
   const told = hook.received.map(({ body }) => (JSON.parse(body) as { request: string }).request)
   expect(told.sort()).toEqual(requests.sort())
   await hook.close()
+})
+
+it('does not deadlock when a sign-in code comes a second time while a revocation locks the owner’s attachments', async () => {
+  const [first] = replicas
+  const { context } = first
+  const project = await first.project()
+  await first.manage('POST', `${project.connectorPath}/projects/${project.name}`, {
+    environments: ['development', 'staging'],
+    userNamespace: 'shared',
+  })
+  const began = await project.authorize()
+  const attachments = await context.db
+    .selectFrom('attachments')
+    .selectAll()
+    .where('connector_id', '=', project.connectorId)
+    .orderBy('id')
+    .execute()
+  const [low, high] = attachments
+  if (low === undefined || high === undefined) throw new Error('Not attached twice')
+  await context.db
+    .updateTable('consent_requests')
+    .set({ kind: 'sign_in', status: 'active', code_hash: sha256('used'), attachment_id: high.id })
+    .set({ owner: high.owner })
+    .where('id', '=', began.request)
+    .execute()
+  const lock = (db: Transaction<Schema>, id: string) =>
+    db.selectFrom('attachments').select('id').where('id', '=', id).forUpdate().execute()
+  const code = { requestId: began.request, secret: 'used', attachmentId: high.id }
+
+  const [replayed] = await context.db.transaction().execute(async (revocation) => {
+    await lock(revocation, low.id)
+    const replay = completeSignIn(context, code)
+    await setTimeout(500)
+    await lock(revocation, high.id)
+    return [replay] as const
+  })
+  expect((await replayed).ok).toBe(false)
+  expect((await first.row(began.request)).code_hash).toBeNull()
 })

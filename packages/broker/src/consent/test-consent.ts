@@ -116,6 +116,8 @@ export interface Shown {
 /** A browser with a cookie jar, which knows the broker's origin only. */
 export interface TestBrowser {
   cookie: string | undefined
+  /** Whether it goes on by itself to the page that says what came of a request. */
+  follow: boolean
   open(path: string): Promise<Shown>
   /** Opens a page and sends its form; `headers` in place of what a browser would say. */
   submit(
@@ -214,13 +216,17 @@ export async function startConsentBroker(
   function browser(): TestBrowser {
     const jar: TestBrowser = {
       cookie: undefined,
+      follow: true,
       async open(path) {
         const headers = {
           'sec-fetch-mode': 'navigate',
           'sec-fetch-site': 'cross-site',
           ...(jar.cookie === undefined ? {} : { cookie: jar.cookie }),
         }
-        return look(await fetch(path, { headers }))
+        const shown = await look(await fetch(path, { headers }))
+        return jar.follow && shown.to?.startsWith('/consent/') && shown.to.endsWith('/done')
+          ? jar.open(shown.to)
+          : shown
       },
       async submit(path, fields, more = {}) {
         const shown = await jar.open(path)

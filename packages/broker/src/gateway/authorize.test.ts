@@ -154,6 +154,16 @@ describe('GET /oauth/authorize', () => {
     expect(returned(await gateway.get(`/oauth/authorize?${query}`)).state).toBeUndefined()
   })
 
+  it('S29 leaves no event of the trail before anybody clicked', async () => {
+    const events = async () =>
+      (await gateway.context.db.selectFrom('audit_events').select('kind').execute()).filter(
+        ({ kind }) => kind === 'consent_begun',
+      ).length
+    const before = await events()
+    for (let n = 0; n < 3; n++) expect((await gateway.authorize(app)).status).toBe(303)
+    expect(await events()).toBe(before)
+  })
+
   it('begins nothing where the attachment admits no users', async () => {
     const only = await gateway.app({ subjects: ['app'] })
     const answer = await gateway.authorize(only)

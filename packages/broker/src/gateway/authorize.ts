@@ -22,7 +22,7 @@ export type AuthorizeAnswer = { readonly failed: string } | { readonly redirect:
  */
 export async function answerAuthorize(
   context: BrokerContext,
-  incoming: { readonly requestId: string; readonly parameters: Parameters },
+  incoming: { readonly parameters: Parameters },
 ): Promise<AuthorizeAnswer> {
   const { parameters } = incoming
   const clientId = parameters.get('client_id')
@@ -48,7 +48,7 @@ export async function answerAuthorize(
   })
   const asked = parseAsk(parameters, redirectUri)
   if ('error' in asked) return back(asked.error, asked.description)
-  const begun = await beginSignIn(context, { ...asked, connector, attachment, requestId: incoming.requestId })
+  const begun = await beginSignIn(context, { ...asked, connector, attachment })
   return 'url' in begun ? { redirect: begun.url } : back(begun.error, begun.description)
 }
 
@@ -64,7 +64,6 @@ export interface SignInAsk {
 export interface SignInToBegin extends SignInAsk {
   readonly connector: ConnectorRow
   readonly attachment: AttachmentRow
-  readonly requestId: string
 }
 
 /** Why a sign-in does not begin, for the app. */

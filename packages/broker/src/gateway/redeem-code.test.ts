@@ -87,6 +87,15 @@ describe('a code, redeemed by the app that asked', () => {
     expect((await app.project.ask({ subject: { type: 'user', id: sub } })).status).toBe(422)
   })
 
+  it('names no scope of which the provider told nothing', async () => {
+    gateway.person = { externalSubject: 'provider-user-9', claims: { name: 'Grace' } }
+    const answer = await gateway.redeem(app, await codeOf())
+    expect(answer.body.scope).toBe('openid profile')
+    expect(decodeJwt(String(answer.body.access_token)).scope).toBe('openid profile')
+    gateway.person = { externalSubject: 'provider-user-9' }
+    expect((await gateway.redeem(app, await codeOf())).body.scope).toBe('openid')
+  })
+
   it('says nothing of an address that the provider did not vouch for', async () => {
     gateway.person = { externalSubject: 'provider-user-2', claims: { email: 'eve@example.com' } }
     const { id_token: idToken, access_token: accessToken } = await gateway.tokens(app)

@@ -8,10 +8,11 @@ import { readGrant } from '../store/grants.ts'
 import type { ConsentRequestRow, GatewayAsk, GrantRow } from '../store/schema.ts'
 import { authenticateClient, type GatewayClient } from './client.ts'
 import { parseSignInCode } from './code.ts'
+import { aboutClient, limitClient, recordRefused } from './known-client.ts'
 import { fail, failRepeated, type OAuthOutcome } from './oauth-error.ts'
 import type { Parameters } from './parameters.ts'
 import { verifiesChallenge } from './pkce.ts'
-import { claimsFor } from './scopes.ts'
+import { claimsFor, givenScopes } from './scopes.ts'
 import { gatewayTokenSeconds, signAccessToken, signIdToken } from './tokens.ts'
 
 /** A code whose client, redirect URI and verifier are the right ones. */
@@ -39,10 +40,14 @@ export async function redeemCode(
   const authenticated = await authenticateClient(context, incoming)
   if (!authenticated.ok) return authenticated
   const client = authenticated.value
+  const limited = await limitClient(context, { requestId, client })
+  if (limited !== undefined) return limited
 
   const bound = await boundTo(context, client, parameters)
   if (!bound.ok) {
-    await recordRefusal(context, { requestId, client }, bound.error.code)
+    const record = await context.limits.refusedCall(client.workload)
+    if (record === 'event') await recordRefused(context, { requestId, client }, bound.error.code)
+    else context.audit.countAnonymous('request_invalid')
     return bound
   }
   const { row, gateway, secret } = bound.value
@@ -97,32 +102,6 @@ function refuseCode(refusal: Refusal): OAuthOutcome<never> {
   }
 }
 
-async function recordRefusal(
-  context: BrokerContext,
-  { requestId, client }: { readonly requestId: string; readonly client: GatewayClient },
-  error: string,
-): Promise<void> {
-  await context.audit.append({
-    ...aboutClient(client),
-    kind: 'token_refused',
-    requestId,
-    code: 'invalid_request',
-    reason: 'request_invalid',
-    details: { error },
-  })
-}
-
-function aboutClient({ workload, link }: GatewayClient) {
-  return {
-    actor: actorOf(workload),
-    action: 'sign_in',
-    projectId: workload.projectId,
-    environment: workload.environment,
-    connectorId: link.connector.id,
-    connectorUid: link.connector.uid,
-  }
-}
-
 /** The members of OpenID Connect Core §3.1.3.3. There is no refresh token: a sign-in is a moment, not a session. */
 async function answerWithTokens(
   context: BrokerContext,
@@ -135,7 +114,8 @@ async function answerWithTokens(
 ): Promise<OAuthOutcome<object>> {
   const { requestId, client, gateway, grant } = of
   const { clientId, workload } = client
-  const { scopes, nonce } = gateway
+  const { nonce } = gateway
+  const scopes = givenScopes(grant.identity, gateway.scopes)
   const subject = grant.user_id
   const accessToken = await signAccessToken(context, {
     subject,

@@ -1,4 +1,5 @@
 import type { GrantIdentity } from '@valetkey/connectors'
+import { withAnswer } from '../consent/with-answer.ts'
 import type { BrokerContext } from '../context.ts'
 import type { ConsentRequestRow } from '../store/schema.ts'
 import { signInCode } from './code.ts'
@@ -13,12 +14,13 @@ export async function signInSubject(
   row: ConsentRequestRow,
   identity: GrantIdentity,
 ): Promise<string | undefined> {
-  const { externalSubject } = identity
+  const { externalSubject, tenantId } = identity
   if (externalSubject === undefined || externalSubject === '') return undefined
   return pairwiseSubject(context.gateway.subjectSecret, {
     projectId: row.project_id,
     connectorId: row.connector_id,
     externalSubject,
+    tenantId,
   })
 }
 
@@ -57,12 +59,10 @@ export function returnTo(
   to: { readonly redirectUri: string; readonly state?: string },
   answer: Readonly<Record<string, string>>,
 ): string {
-  const added = new URLSearchParams({
+  const { redirectUri, state } = to
+  return withAnswer(redirectUri, {
     ...answer,
-    ...(to.state === undefined ? {} : { state: to.state }),
+    ...(state === undefined ? {} : { state }),
     iss: context.publicUrl,
   })
-  // Appended to the text as it was registered: a URL parser might write it in another way.
-  const separator = !to.redirectUri.includes('?') ? '?' : /[?&]$/.test(to.redirectUri) ? '' : '&'
-  return `${to.redirectUri}${separator}${added}`
 }

@@ -3,6 +3,7 @@ import { answerRevokeRequest } from '../issue/revoke-tokens.ts'
 import { accept, answerFor } from '../refusal.ts'
 import { readGrant } from '../store/grants.ts'
 import { authenticateClient, type GatewayClient } from './client.ts'
+import { limitClient } from './known-client.ts'
 import { fail, failRepeated, type OAuthOutcome } from './oauth-error.ts'
 import type { Parameters } from './parameters.ts'
 import { verifyAccessToken } from './tokens.ts'
@@ -24,6 +25,8 @@ export async function answerRevoke(
   if (repeated !== undefined) return failRepeated(repeated)
   const client = await authenticateClient(context, incoming)
   if (!client.ok) return client
+  const limited = await limitClient(context, { requestId: incoming.requestId, client: client.value })
+  if (limited !== undefined) return limited
   const token = incoming.parameters.get('token')
   if (token === undefined) return fail('invalid_request', 'token is missing')
 

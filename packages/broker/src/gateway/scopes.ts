@@ -13,6 +13,11 @@ export function knownScopes(scope: string | undefined): readonly string[] {
   return gatewayScopes.filter((known) => wanted.includes(known))
 }
 
+/** The scopes of a request of which something can be told: an app must not take a name for given that nobody gave. */
+export function givenScopes(identity: GrantIdentity, scopes: readonly string[]): readonly string[] {
+  return scopes.filter((scope) => scope === 'openid' || Object.keys(claimsFor(identity, [scope])).length > 0)
+}
+
 /** What may be told of a person under these scopes: only what the provider vouched for. */
 export function claimsFor(
   identity: GrantIdentity,

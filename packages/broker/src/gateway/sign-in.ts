@@ -1,11 +1,22 @@
 import { type BegunConsent, beginConsent } from '../consent/begin-consent.ts'
-import { browserActor, requestEvent } from '../consent/consent-events.ts'
 import type { BrokerContext } from '../context.ts'
 import { parseTokenRequest } from '../issue/token-request.ts'
-import { answerFor, type Outcome, type Refusal } from '../refusal.ts'
+import { answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
+import { hasOpenSignIns } from '../store/consent-requests.ts'
 import type { SignInRefused, SignInToBegin } from './authorize.ts'
 
-/** Begins the consent of a sign-in; `url` is its page. What the provider is asked for is the attachment's ceiling. */
+/**
+ * Sign-ins of one connector that wait for somebody at the same time. Anybody can begin one, from any number of
+ * addresses; more than these is nobody who wants to sign in.
+ */
+const maxOpenSignIns = 10_000
+
+/**
+ * Begins the consent of a sign-in; `url` is its page. What the provider is asked for is the attachment's ceiling.
+ *
+ * No event says so: whoever calls this is unknown and may do so without end. The trail begins with the click on the
+ * page.
+ */
 export async function beginSignIn(
   context: BrokerContext,
   begin: SignInToBegin,
@@ -16,10 +27,7 @@ export async function beginSignIn(
     context.audit.countAnonymous(begun.refusal.reason)
     return whyNot(begun.refusal)
   }
-  const { row, connector, url } = begun.value
-  const who = { requestId: begin.requestId, actor: browserActor, connectorUid: connector.uid }
-  await context.audit.append({ ...requestEvent(row, who), kind: 'consent_begun' })
-  return { url }
+  return { url: begun.value.url }
 }
 
 async function beginWithin(context: BrokerContext, begin: SignInToBegin): Promise<Outcome<BegunConsent>> {
@@ -27,6 +35,10 @@ async function beginWithin(context: BrokerContext, begin: SignInToBegin): Promis
   const wanted = parseTokenRequest({ subject: { type: 'user', id: 'whoever signs in' } })
   if (!wanted.ok) return wanted
   const { connector, attachment, gateway, prompt } = begin
+  if (
+    await hasOpenSignIns(context.db, { connectorId: connector.id, count: maxOpenSignIns, now: context.now() })
+  )
+    return refuse({ reason: 'rate_limited', retryAfterSeconds: 60 })
   return beginConsent(context, {
     kind: 'sign_in',
     connectorId: connector.id,

@@ -79,9 +79,12 @@ describe('a subject', () => {
       { ...person, projectId: 'prj_2' },
       { ...person, connectorId: 'scl_2' },
       { ...person, externalSubject: 'u2' },
+      { ...person, tenantId: 't1' },
+      { ...person, tenantId: 't2' },
       { projectId: 'prj_1","scl_1', connectorId: 'u1', externalSubject: '' },
     ].map((other) => pairwiseSubject(secret, other))
-    expect(new Set([subject, ...others]).size).toBe(5)
+    expect(new Set([subject, ...others]).size).toBe(7)
     expect(pairwiseSubject(secret, { ...person })).toBe(subject)
+    expect(pairwiseSubject(secret, { ...person, tenantId: '' })).toBe(subject)
   })
 })

@@ -29,15 +29,23 @@ export async function loadSubjectSecret(db: Kysely<Schema>, ring: KeyRing): Prom
 /**
  * The `sub` of a person for one project (OpenID Connect Core §8.1): two projects can't tell that they have the same
  * person, and nobody without the secret can tell who it is. The connector stands for its provider: what one provider
- * calls its user 1 must never become the user 1 of another.
+ * calls its user 1 must never become the user 1 of another; nor must that of one tenant, where providers number their
+ * users in each.
  */
 export function pairwiseSubject(
   secret: KeyObject,
-  person: { readonly projectId: string; readonly connectorId: string; readonly externalSubject: string },
+  person: {
+    readonly projectId: string
+    readonly connectorId: string
+    readonly externalSubject: string
+    /** Absent where the provider names none. */
+    readonly tenantId?: string | undefined
+  },
 ): string {
-  const { projectId, connectorId, externalSubject } = person
+  const { projectId, connectorId, externalSubject, tenantId } = person
   // A JSON array, so that no two persons share an encoding.
-  const text = JSON.stringify(['valetkey.subject.v1', projectId, connectorId, externalSubject])
+  const named = ['valetkey.subject.v1', projectId, connectorId, externalSubject]
+  const text = JSON.stringify(tenantId === undefined || tenantId === '' ? named : [...named, tenantId])
   return createHmac('sha256', secret).update(text).digest('base64url')
 }
 

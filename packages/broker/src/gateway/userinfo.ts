@@ -5,22 +5,32 @@ import type { GrantRow } from '../store/schema.ts'
 import { claimsFor } from './scopes.ts'
 import { type GatewayAccess, verifyAccessToken } from './tokens.ts'
 
+/** What `/oauth/userinfo` answers with. */
+export type UserinfoAnswer =
+  | { readonly outcome: 'claims'; readonly claims: Readonly<Record<string, unknown>> }
+  /** The token is none of the gateway's, or its grant is over. */
+  | { readonly outcome: 'refused' }
+  | { readonly outcome: 'limited'; readonly retryAfterSeconds: number }
+
 /**
- * `/oauth/userinfo` (OpenID Connect Core §5.3): the claims of the grant behind an access token; undefined when the token
- * is none of the gateway's, or its grant is over. A token outlives its grant by nothing.
+ * `/oauth/userinfo` (OpenID Connect Core §5.3): the claims of the grant behind an access token. A token outlives its
+ * grant by nothing.
  */
-export async function answerUserinfo(
-  context: BrokerContext,
-  token: string,
-): Promise<Readonly<Record<string, unknown>> | undefined> {
+export async function answerUserinfo(context: BrokerContext, token: string): Promise<UserinfoAnswer> {
   const access = await verifyAccessToken(context, token)
   if (!access.ok) {
     context.audit.countAnonymous(access.refusal.reason)
-    return undefined
+    return { outcome: 'refused' }
+  }
+  const { subject, grantId, scopes } = access.value
+  const rate = await context.limits.call({ grantId })
+  if (!rate.ok) {
+    context.audit.countAnonymous(rate.refusal.reason)
+    return { outcome: 'limited', retryAfterSeconds: rate.refusal.retryAfterSeconds }
   }
   const grant = await liveGrant(context, access.value)
-  if (grant === undefined) return undefined
-  return { sub: access.value.subject, ...claimsFor(grant.identity, access.value.scopes) }
+  if (grant === undefined) return { outcome: 'refused' }
+  return { outcome: 'claims', claims: { sub: subject, ...claimsFor(grant.identity, scopes) } }
 }
 
 /** The grant of an access token, while it is active and the connector is attached to where the token was issued. */

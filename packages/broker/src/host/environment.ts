@@ -23,12 +23,15 @@ export interface ServerSettings {
   readonly hostname: string
   /** Absent: the address it listens on. */
   readonly publicUrl?: string
-  readonly broker: Pick<BrokerConfig, 'database' | 'keys' | 'egressAllow' | 'auditRetentionDays'>
+  readonly broker: Pick<
+    BrokerConfig,
+    'database' | 'keys' | 'egressAllow' | 'auditRetentionDays' | 'trustProxy'
+  >
 }
 
 /**
- * Reads `PORT`, `VALETKEY_PUBLIC_URL`, `DATABASE_URL`, `VALETKEY_KEYS`, `VALETKEY_EGRESS_ALLOW` and
- * `VALETKEY_AUDIT_RETENTION_DAYS`.
+ * Reads `PORT`, `VALETKEY_PUBLIC_URL`, `DATABASE_URL`, `VALETKEY_KEYS`, `VALETKEY_EGRESS_ALLOW`,
+ * `VALETKEY_AUDIT_RETENTION_DAYS` and `VALETKEY_TRUST_PROXY`.
  *
  * Without `DATABASE_URL` the embedded database in `dataDir` is used, and its keys are made there.
  *
@@ -41,6 +44,7 @@ export async function readServerSettings(variables: Variables, dataDir: string):
   if (publicUrl !== undefined) checkPublicUrl(publicUrl)
   const egressAllow = parseEgressAllow(value('VALETKEY_EGRESS_ALLOW'))
   const auditRetentionDays = parseRetentionDays(value('VALETKEY_AUDIT_RETENTION_DAYS'))
+  const trustProxy = parseTrustProxy(value('VALETKEY_TRUST_PROXY'))
   const { database, keys } = await readStore(value('DATABASE_URL'), value('VALETKEY_KEYS'), dataDir)
   return {
     port,
@@ -51,6 +55,7 @@ export async function readServerSettings(variables: Variables, dataDir: string):
       keys,
       egressAllow,
       ...(auditRetentionDays === undefined ? {} : { auditRetentionDays }),
+      ...(trustProxy ? { trustProxy } : {}),
     },
   }
 }
@@ -100,6 +105,12 @@ function parseEgressAllow(text: string | undefined): readonly string[] {
     if (error instanceof Error) throw new HostError('misuse', `VALETKEY_EGRESS_ALLOW: ${error.message}`)
     throw error
   }
+}
+
+function parseTrustProxy(text: string | undefined): boolean {
+  if (text !== undefined && text !== '1' && text !== '0')
+    throw new HostError('misuse', 'VALETKEY_TRUST_PROXY must be 1 or 0')
+  return text === '1'
 }
 
 function parsePort(text: string | undefined): number {

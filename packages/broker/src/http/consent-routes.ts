@@ -11,6 +11,7 @@ import {
 import { answerCallback } from '../consent/callback.ts'
 import { consentView } from '../consent/consent-view.ts'
 import { asSeenBy, cancel, findOpenRequest, leave } from '../consent/leave.ts'
+import { showOutcome } from '../consent/outcome.ts'
 import { hashTypedCode } from '../consent/secrets.ts'
 import { sha256 } from '../digest.ts'
 import { consentPage, devicePage, donePage, failedPage, leavingPage, pageHeaders } from '../pages/index.ts'
@@ -23,6 +24,7 @@ import { type Environment, type Exchange, pathParameter } from './exchange.ts'
 export function addConsentRoutes(app: Hono<Environment>): void {
   app.get('/consent/:request', page(showRequest))
   app.post('/consent/:request', page(answerRequest))
+  app.get('/consent/:request/done', page(showDone))
   app.get(
     '/device',
     page(async (exchange) => showDevice(exchange, 200)),
@@ -65,6 +67,15 @@ async function answerRequest(exchange: Exchange): Promise<Response> {
       ? await leave(context, seen, { secret: form.secret, requestId })
       : await cancel(context, seen, requestId),
   )
+}
+
+async function showDone(exchange: Exchange): Promise<Response> {
+  const context = exchange.get('broker')
+  const answer = await showOutcome(context, {
+    request: pathParameter(exchange, 'request'),
+    browser: browserSecret(context.publicUrl, exchange.req.header('cookie')),
+  })
+  return sendAnswer(exchange, answer)
 }
 
 function showDevice(exchange: Exchange, status: 200 | 400 | 429, fault?: 'unknown' | 'limited'): Response {
@@ -114,14 +125,7 @@ async function receiveCallback(exchange: Exchange): Promise<Response> {
     browser: browserSecret(context.publicUrl, exchange.req.header('cookie')),
   })
   // No form leads here: the browser may be sent on at once.
-  if (answer.show === 'away') {
-    return exchange.body(null, 303, {
-      ...pageHeaders(),
-      'referrer-policy': 'no-referrer',
-      location: answer.url,
-    })
-  }
-  return sendAnswer(exchange, answer)
+  return answer.show === 'away' ? redirect(exchange, answer.url) : sendAnswer(exchange, answer)
 }
 
 const notOurForm = failed(
@@ -148,15 +152,26 @@ async function readForm(
   return { fields, secret }
 }
 
+/** Without a referrer: the URL of this request may hold a provider's code. */
+function redirect(exchange: Exchange, location: string): Response {
+  return exchange.body(null, 303, { ...pageHeaders(), 'referrer-policy': 'no-referrer', location })
+}
+
 function sendAnswer(exchange: Exchange, answer: BrowserAnswer): Response {
   switch (answer.show) {
+    case 'outcome':
+      return redirect(
+        exchange,
+        `${basePath(exchange.get('broker').publicUrl)}/consent/${answer.request}/done`,
+      )
     case 'away':
       return sendPage(exchange, leavingPage(answer), 200)
     case 'done':
       return sendPage(exchange, donePage(answer), 200)
     case 'failed': {
-      const view = { title: answer.title, message: answer.message, requestId: exchange.get('requestId') }
-      return sendPage(exchange, failedPage(view), answer.status)
+      const { title, message, status, final } = answer
+      const view = { title, message, requestId: exchange.get('requestId'), startAgain: final !== true }
+      return sendPage(exchange, failedPage(view), status)
     }
   }
 }

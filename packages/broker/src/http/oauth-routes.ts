@@ -73,7 +73,7 @@ async function authorize(exchange: Exchange): Promise<Response> {
   const answer =
     parameters === undefined
       ? { failed: 'The app that sent you here sent what cannot be read.' }
-      : await answerAuthorize(exchange.get('broker'), { requestId, parameters })
+      : await answerAuthorize(exchange.get('broker'), { parameters })
   if ('redirect' in answer) {
     // Without a referrer: the URL of this request holds state and nonce.
     const headers = {
@@ -92,8 +92,10 @@ async function userinfo(exchange: Exchange): Promise<Response> {
   const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' }
   if (token === undefined)
     return exchange.body(null, 401, { ...headers, 'www-authenticate': 'Bearer realm="valetkey"' })
-  const claims = await answerUserinfo(exchange.get('broker'), token)
-  if (claims !== undefined) return exchange.body(JSON.stringify(claims), 200, headers)
+  const answer = await answerUserinfo(exchange.get('broker'), token)
+  if (answer.outcome === 'claims') return exchange.body(JSON.stringify(answer.claims), 200, headers)
+  if (answer.outcome === 'limited')
+    return exchange.body(null, 429, { ...headers, 'retry-after': String(answer.retryAfterSeconds) })
   // RFC 6750 §3.1: one answer, whether the token is none or its grant is over.
   const description = 'The access token is not valid, or the access has ended'
   const body = { error: 'invalid_token', error_description: description }

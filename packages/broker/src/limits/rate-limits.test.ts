@@ -50,7 +50,11 @@ describe('rate limits', () => {
     expect(passed(await repeat(121, () => limits.consentStart(workload('a'))))).toBe(120)
     expect(passed(await repeat(121, () => limits.signInStart('192.0.2.1')))).toBe(120)
     expect(passed(await repeat(11, () => limits.deviceEntry('192.0.2.1')))).toBe(10)
-    await Promise.all(Array.from({ length: 29 }, () => limits.wrongDeviceEntry()))
+    expect(passed(await repeat(6_001, () => limits.call(workload('a'))))).toBe(6_000)
+    const refused: string[] = []
+    for (let n = 0; n < 61; n += 1) refused.push(await limits.refusedCall(workload('a')))
+    expect(refused).toEqual([...Array(60).fill('event'), 'count'])
+    await Promise.all(Array.from({ length: 9_999 }, () => limits.wrongDeviceEntry()))
     expect((await limits.deviceEntry('192.0.2.2')).ok).toBe(true)
     await limits.wrongDeviceEntry()
     expect((await limits.deviceEntry('192.0.2.3')).ok).toBe(false)
@@ -104,12 +108,19 @@ describe('rate limits', () => {
     expect((await limits.tokenRequest(workload('d', 'prj_2'))).ok).toBe(true)
   })
 
-  it('limit device codes of one request from however many addresses', async () => {
-    const limits = createRateLimits({ deviceEntriesPerAddress: 2 })
-    let n = 0
-    const attempt = () => limits.deviceEntry(`192.0.2.${n++}`, 'req_1')
-    expect(passed(await repeat(5, attempt))).toBe(2)
-    expect((await limits.deviceEntry('198.51.100.1', 'req_2')).ok).toBe(true)
+  it('keep the holders of gateway tokens apart, and from workloads', async () => {
+    const limits = createRateLimits({ callsPerCaller: 1 })
+    expect(passed(await repeat(3, () => limits.call({ grantId: 'grt_1' })))).toBe(1)
+    expect((await limits.call({ grantId: 'grt_2' })).ok).toBe(true)
+    expect(await limits.call(workload('a'))).toEqual({ ok: true, value: undefined })
+    expect(await limits.call(workload('a'))).toEqual(limited(60, 'event'))
+    expect(await limits.call(workload('a'))).toEqual(limited(60, 'count'))
+  })
+
+  it('S29 do not let a thousand wrong device codes a minute stop whoever has a right one', async () => {
+    const limits = createRateLimits()
+    await Promise.all(Array.from({ length: 1_000 }, () => limits.wrongDeviceEntry()))
+    expect((await limits.deviceEntry('192.0.2.2')).ok).toBe(true)
   })
 
   it('stop all device entries for the minute after too many wrong codes, not for ever', async () => {

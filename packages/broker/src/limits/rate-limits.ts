@@ -10,13 +10,17 @@ export interface RateLimitsConfig {
   readonly tokenRequestsPerCaller?: number
   /** Token requests of one project. Default 240,000. */
   readonly tokenRequestsPerProject?: number
-  /** Consents, installations and imports that one caller begins. Default 120. */
+  /** Consents and installations that one caller begins. Default 120. */
   readonly consentStartsPerCaller?: number
+  /** Other calls of one caller: it asks how consents stand, completes them, redeems, revokes. Default 6,000. */
+  readonly callsPerCaller?: number
+  /** Refusals of such calls that get an event of their own, for one caller; the others are counted. Default 60. */
+  readonly refusedCallEventsPerCaller?: number
   /** Sign-ins that are begun from one address. Default 120. */
   readonly signInStartsPerAddress?: number
-  /** Device codes that are typed in from one address, or for one request. Default 10. */
+  /** Device codes that are typed in from one address. Default 10. */
   readonly deviceEntriesPerAddress?: number
-  /** Device codes that were typed in and are none, from anywhere. Default 30. */
+  /** Device codes that were typed in and are none, from anywhere. Default 10,000. */
   readonly wrongDeviceEntries?: number
 }
 
@@ -42,25 +46,36 @@ export interface RateLimits {
   tokenRequest(caller: Workload): Promise<RateOutcome>
   /** A consent or an installation that somebody known begins. */
   consentStart(caller: Workload): Promise<RateOutcome>
-  /** A sign-in that a browser begins: each leaves a row and an event, and nobody has proven anything yet. */
+  /** Another call of somebody known: a workload, or the app to which a grant's access token was given. */
+  call(caller: Workload | { readonly grantId: string }): Promise<RateOutcome>
+  /** How the refusal of such a call, for another reason than a limit, is to be recorded. */
+  refusedCall(caller: Workload): Promise<'event' | 'count'>
+  /** A sign-in that a browser begins: each leaves a row, and nobody has proven anything yet. */
   signInStart(address: string | undefined): Promise<RateOutcome>
-  /** A device code that is typed in, before it is looked up; `request` where the page already belongs to one. */
-  deviceEntry(address: string | undefined, request?: string): Promise<RateOutcome>
+  /** A device code that is typed in, before it is looked up. */
+  deviceEntry(address: string | undefined): Promise<RateOutcome>
   /** To be told of each device code that is none: many of them stop all entries for the minute. */
   wrongDeviceEntry(): Promise<void>
 }
 
 /**
- * Generous where the caller is known: they stop a loop that has gone wild, not a busy workload. Device codes are few
- * because they are short: 30 wrong ones a minute leave nobody a fair chance to find one that somebody waits on.
+ * Generous where the caller is known: they stop a loop that has gone wild, not a busy workload.
+ *
+ * Device codes are short, so wrong ones are limited together as well, however many addresses they come from. There are
+ * 20^8 = 2.56 × 10^10 codes: 10,000 wrong ones a minute, which take 1,000 addresses, hit one of 100 that are open at the
+ * same time with a chance of 10,000 × 100 ÷ 2.56 × 10^10, about 1 in 25,000 a minute; and whoever hits one has seen who
+ * asks for what, not got anything. A lower limit would be safer against nobody and let anybody stop device entry for
+ * everybody.
  */
 const defaults: Required<RateLimitsConfig> = {
   tokenRequestsPerCaller: 120_000,
   tokenRequestsPerProject: 240_000,
   consentStartsPerCaller: 120,
+  callsPerCaller: 6_000,
+  refusedCallEventsPerCaller: 60,
   signInStartsPerAddress: 120,
   deviceEntriesPerAddress: 10,
-  wrongDeviceEntries: 30,
+  wrongDeviceEntries: 10_000,
 }
 
 const windowSeconds = 60
@@ -82,23 +97,25 @@ export function createRateLimits(config: RateLimitsConfig = {}, now: () => numbe
   const byCaller = limit('tokenRequestsPerCaller')
   const byProject = limit('tokenRequestsPerProject')
   const consents = limit('consentStartsPerCaller')
+  const calls = limit('callsPerCaller')
+  const refusedCalls = limit('refusedCallEventsPerCaller')
   const signIns = limit('signInStartsPerAddress')
   const entriesByAddress = limit('deviceEntriesPerAddress')
-  const entriesByRequest = limit('deviceEntriesPerAddress')
   const wrongEntries = limit('wrongDeviceEntries')
 
   return {
     tokenRequest: async (caller) =>
       outcome(await firstRefusal(byCaller.count(callerKey(caller)), () => byProject.count(caller.projectId))),
     consentStart: async (caller) => outcome(await consents.count(callerKey(caller))),
+    call: async (caller) =>
+      outcome(
+        await calls.count('grantId' in caller ? digestOf(['grant', caller.grantId]) : callerKey(caller)),
+      ),
+    refusedCall: async (caller) => ((await refusedCalls.count(callerKey(caller))).ok ? 'event' : 'count'),
     signInStart: async (address) => counted(await signIns.count(addressKey(address))),
-    deviceEntry: async (address, request) =>
+    deviceEntry: async (address) =>
       counted(
-        await firstRefusal(
-          wrongEntries.look(everybody),
-          () => entriesByAddress.count(addressKey(address)),
-          async () => (request === undefined ? { ok: true } : entriesByRequest.count(digestOf(request))),
-        ),
+        await firstRefusal(wrongEntries.look(everybody), () => entriesByAddress.count(addressKey(address))),
       ),
     wrongDeviceEntry: async () => void (await wrongEntries.count(everybody)),
   }
@@ -113,10 +130,9 @@ function callerKey({ proof }: Workload): string {
   )
 }
 
-async function firstRefusal(first: Promise<Verdict>, ...next: (() => Promise<Verdict>)[]): Promise<Verdict> {
-  let verdict = await first
-  for (const step of next) if (verdict.ok) verdict = await step()
-  return verdict
+async function firstRefusal(first: Promise<Verdict>, next: () => Promise<Verdict>): Promise<Verdict> {
+  const verdict = await first
+  return verdict.ok ? next() : verdict
 }
 
 function outcome(verdict: Verdict): RateOutcome {

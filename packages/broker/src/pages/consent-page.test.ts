@@ -29,10 +29,31 @@ describe('the consent page', () => {
   })
 
   it('says that no permission is named, and leaves out limits that are not there', () => {
-    const text = textOf(consentPage({ ...consentView, scopes: [], resources: [], details: [] }))
+    const text = textOf(consentPage({ ...consentView, scopes: [], audience: [], resources: [], details: [] }))
     expect(text).toContain('No permissions are named here. GitHub will show you what it hands out.')
     expect(text).not.toContain('Only for')
     expect(text).not.toContain('In detail')
+    expect(text).not.toContain('Meant for')
+  })
+
+  it('says whom tokens are meant for, and in which tenant and installation they count', () => {
+    const text = textOf(consentPage(consentView))
+    expect(text).toContain('Meant forhttps://api.example.com')
+    expect(text).toContain('Tenanttenant-7')
+    expect(text).toContain('Installationinstallation-8')
+    const { tenant: _tenant, installation: _installation, ...rest } = consentView
+    expect(textOf(consentPage(rest))).not.toMatch(/Tenant|Installation/)
+  })
+
+  it('says what a sign-in tells the project about the person, and nothing of it otherwise', () => {
+    const identity = ['openid', 'profile', 'email']
+    const text = textOf(consentPage({ ...consentView, kind: 'sign_in', identity }))
+    expect(text).toContain('What support-agent is told about you')
+    for (const words of ['the same person as the last time', 'Your name and picture', 'Your email address'])
+      expect(text).toContain(words)
+    const less = textOf(consentPage({ ...consentView, kind: 'sign_in', identity: ['openid'] }))
+    expect(less).not.toContain('email address')
+    expect(textOf(consentPage(consentView))).not.toContain('told about you')
   })
 
   it('leaves out the account where there is none, and its issuer where it has none', () => {

@@ -14,8 +14,16 @@ export interface ConsentView {
   /** For whom the project will use it: the account as the project knows it. */
   readonly onBehalfOf?: { readonly id: string; readonly issuer?: string }
   readonly scopes: readonly { readonly name: string; readonly title?: string }[]
+  /** What the project is told about the person, as scopes of OpenID Connect. */
+  readonly identity: readonly string[]
+  /** Whom tokens are meant for, where the request says it. */
+  readonly audience: readonly string[]
   readonly resources: readonly string[]
   readonly details: readonly string[]
+  /** The provider's id of the tenant in which the app is installed. */
+  readonly tenant?: string
+  /** The provider's id of the installation to which access is limited. */
+  readonly installation?: string
   /** What follows the provider: back to `returnHost`, a completion code, or nothing. */
   readonly next: 'return' | 'code' | 'close'
   readonly returnHost?: string
@@ -44,8 +52,12 @@ export function consentPage(view: ConsentView): string {
 ${row('Asked for by', markup`<strong>${name(view.project)}</strong>, in its ${name(view.environment)} environment`)}
 ${row('Service', markup`${service}, through the connector ${exact(view.connector)}`)}
 ${accountOf(view)}
+${placeOf('Tenant', view.tenant)}
+${placeOf('Installation', view.installation)}
 </dl>
+${toldOf(view)}
 ${askedFor(view)}
+${listed('Meant for', view.audience)}
 ${listed('Only for', view.resources)}
 ${listed('In detail', view.details)}
 <h2>What happens next</h2>
@@ -108,6 +120,24 @@ function accountOf({ onBehalfOf, project }: ConsentView): Markup | undefined {
   const { id, issuer } = onBehalfOf
   const by = issuer === undefined ? undefined : markup` <span class="raw">named by ${exact(issuer)}</span>`
   return row('On behalf of', markup`the account that ${name(project)} knows as ${exact(id)}${by}`)
+}
+
+function placeOf(term: string, id: string | undefined): Markup | undefined {
+  return id === undefined ? undefined : row(term, markup`${exact(id)}`)
+}
+
+const claimWords: Readonly<Record<string, string>> = {
+  openid: 'That you are the same person as the last time',
+  profile: 'Your name and picture',
+  email: 'Your email address',
+}
+
+/** Signing in gives this to the app itself, beside what it may do at the service. */
+function toldOf({ identity, project, service }: ConsentView): Markup | undefined {
+  if (identity.length === 0) return undefined
+  const items = identity.map((scope) => markup`<li>${claimWords[scope] ?? exact(scope)}</li>`)
+  return markup`<h2>What ${name(project)} is told about you</h2><ul class="asked">${items}</ul>
+<p class="small">As far as ${name(service)} says it.</p>`
 }
 
 function askedFor({ scopes, service }: ConsentView): Markup {

@@ -25,8 +25,8 @@ export function devicePage(view: {
 ${faultOf(fault)}
 <input type="hidden" name="token" value="${view.token}">
 <label for="code">Code</label>
-<p class="hint" id="code-hint">Letters and digits, as they are shown where you began.</p>
-<input id="code" name="code" type="text" required autofocus autocomplete="off" autocapitalize="characters" autocorrect="off" spellcheck="false" maxlength="40" pattern="[A-Za-z0-9 \\-]{4,40}" title="Letters and digits, as they are shown where you began" aria-describedby="${describedBy}"${invalid}>
+<p class="hint" id="code-hint">Eight letters, as they are shown where you began.</p>
+<input id="code" name="code" type="text" required autofocus autocomplete="off" autocapitalize="characters" autocorrect="off" spellcheck="false" maxlength="40" pattern="[A-Za-z \\-]{8,40}" title="Letters and digits, as they are shown where you began" aria-describedby="${describedBy}"${invalid}>
 <div class="choices"><button class="button primary" type="submit"><span>Continue</span></button></div>
 </form>
 <div class="note"><p><strong>Use only a code that you asked for yourself.</strong></p><p>If somebody sent you one, close this page: with it you would give them your access.</p></div>`,

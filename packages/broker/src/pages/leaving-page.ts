@@ -15,12 +15,13 @@ export function leavingPage(view: { readonly url: string; readonly service: stri
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw new TypeError('url: a page can only lead to an http(s) URL')
   }
+  // As it came, not as a parser writes it: providers and apps compare their URLs byte for byte.
   return layout({
     title: `Continue to ${view.service}`,
-    head: markup`<meta http-equiv="refresh" content="0;url=${url.href}">
+    head: markup`<meta http-equiv="refresh" content="0;url=${view.url}">
 `,
     content: markup`<h1>Taking you to ${name(view.service)}</h1>
 <p class="lead">You are leaving for ${exact(url.host)}. If nothing happens, continue by yourself.</p>
-<p class="choices"><a class="button primary" href="${url.href}"><span>Continue to ${name(view.service)}</span></a></p>`,
+<p class="choices"><a class="button primary" href="${view.url}"><span>Continue to ${name(view.service)}</span></a></p>`,
   })
 }

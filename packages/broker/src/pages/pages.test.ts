@@ -24,6 +24,10 @@ function pagesWith(text: string): string[] {
       service: text,
       onBehalfOf: { id: text, issuer: text },
       scopes: [{ name: text, title: text }, { name: text }],
+      identity: [text, 'email'],
+      audience: [text],
+      tenant: text,
+      installation: text,
       resources: [text],
       details: [text],
       returnHost: text,
@@ -112,9 +116,9 @@ describe('the headers of pages', () => {
 })
 
 describe('the leaving page', () => {
-  it('leads on by itself and by a link, and says whereto', () => {
-    const page = leavingPage({ url: 'https://github.com/login?a=1&b="2"', service: 'GitHub' })
-    const url = 'https://github.com/login?a=1&amp;b=%222%22'
+  it('leads on by itself and by a link, to the URL as it was given, and says whereto', () => {
+    const page = leavingPage({ url: 'https://github.com:443/login?a=1&b="2"', service: 'GitHub' })
+    const url = 'https://github.com:443/login?a=1&amp;b=&quot;2&quot;'
     expect(page).toContain(`<meta http-equiv="refresh" content="0;url=${url}">`)
     expect(page).toContain(`href="${url}"`)
     expect(textOf(page)).toContain('You are leaving for github.com.')

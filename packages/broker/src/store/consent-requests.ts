@@ -139,6 +139,24 @@ export async function findGrantedScopes(
   return (await query.executeTakeFirst())?.scopes ?? []
 }
 
+/** Whether so many sign-ins of a connector wait for somebody. Reads no more rows than that. */
+export async function hasOpenSignIns(
+  db: Kysely<Schema>,
+  of: { readonly connectorId: string; readonly count: number; readonly now: number },
+): Promise<boolean> {
+  const last = await db
+    .selectFrom('consent_requests')
+    .select('id')
+    .where('connector_id', '=', of.connectorId)
+    .where('kind', '=', 'sign_in')
+    .where('status', '=', 'pending')
+    .where('expires_at', '>', of.now)
+    .offset(of.count - 1)
+    .limit(1)
+    .executeTakeFirst()
+  return last !== undefined
+}
+
 /** Takes a device code out of use, and notes which browser it was typed into; returns the request's id. */
 export async function takeDeviceCode(
   db: Kysely<Schema>,
@@ -340,8 +358,18 @@ export async function findOverdue(
   return rows.map((row) => row.id)
 }
 
-/** Forgets requests that have been over for `keepMs`. */
+/**
+ * Forgets requests that have been over for `keepMs`; sign-ins that nobody followed to the provider as soon as their time
+ * is over, because anybody can begin one and nobody can ask what became of it.
+ */
 export async function purgeConsentRequests(db: Kysely<Schema>, now: number, keepMs: number): Promise<void> {
+  await db
+    .deleteFrom('consent_requests')
+    .where('expires_at', '<=', now)
+    .where('kind', '=', 'sign_in')
+    .where('browser_hash', 'is', null)
+    .where('status', 'in', ['pending', 'expired'])
+    .execute()
   await db
     .deleteFrom('consent_requests')
     .where('expires_at', '<', now - keepMs)

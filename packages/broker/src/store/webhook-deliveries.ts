@@ -38,26 +38,53 @@ export type DueDelivery = WebhookDeliveryRow & {
 
 /**
  * Takes a few deliveries that are due; each is claimed by one replica. Of one request only the oldest: a webhook must
- * not hear of the end before it hears of what came before.
+ * not hear of the end before it hears of what came before. Of one project `perProject` at most, and the first of every
+ * project before the second of any: webhooks that answer slowly are waited for at the cost of their own project.
  */
 export async function claimDeliveries(
   db: Kysely<Schema>,
-  input: { readonly now: number; readonly claimMs: number; readonly limit: number },
+  input: {
+    readonly now: number
+    readonly claimMs: number
+    readonly limit: number
+    readonly perProject: number
+    /** Deliveries under way, by project: they count as taken. */
+    readonly busy: Readonly<Record<string, number>>
+  },
 ): Promise<DueDelivery[]> {
+  const busy = JSON.stringify(input.busy)
   const claimed = await db
     .updateTable('webhook_deliveries')
     .set({ next_at: input.now + input.claimMs, attempts: sql<number>`attempts + 1` })
     .where('id', 'in', (expression) =>
       expression
-        .selectFrom('webhook_deliveries as d')
-        .select('d.id')
-        .where('d.next_at', '<=', input.now)
-        .where(
-          sql<boolean>`not exists (select from webhook_deliveries o
-            where o.request_id = d.request_id and (o.created_at, o.id) < (d.created_at, d.id))`,
+        .selectFrom('webhook_deliveries as taken')
+        .select('taken.id')
+        .where('taken.next_at', '<=', input.now)
+        .where('taken.id', 'in', (candidates) =>
+          candidates
+            .selectFrom((due) =>
+              due
+                .selectFrom('webhook_deliveries as d')
+                .innerJoin('consent_requests as r', 'r.id', 'd.request_id')
+                .select(['d.id', 'd.next_at'])
+                .select(
+                  sql<number>`row_number() over (partition by r.project_id order by d.next_at, d.id)
+                    + coalesce((${busy}::jsonb ->> r.project_id)::int, 0)`.as('place'),
+                )
+                .where('d.next_at', '<=', input.now)
+                .where(
+                  sql<boolean>`not exists (select from webhook_deliveries o
+                    where o.request_id = d.request_id and (o.created_at, o.id) < (d.created_at, d.id))`,
+                )
+                .as('due'),
+            )
+            .select('due.id')
+            .where('due.place', '<=', input.perProject)
+            .orderBy('due.place')
+            .orderBy('due.next_at')
+            .limit(input.limit),
         )
-        .orderBy('d.next_at')
-        .limit(input.limit)
         .forUpdate()
         .skipLocked(),
     )
