@@ -25,5 +25,4 @@ export {
   type ProviderAccess,
   ProviderFault,
 } from './driver.ts'
-export { oauthOwnParameters } from './drivers/oauth/own-parameters.ts'
 export { drivers, findDriver } from './registry.ts'

@@ -27,7 +27,10 @@ export interface AuthorizeRequest extends ConsentDelivery {
   readonly authorizationDetails?: readonly AuthorizationDetail[]
   /** OpenID Connect's `prompt`, for providers that know it. */
   readonly prompt?: string
-  /** Further parameters for the provider's authorization endpoint; those of OAuth itself are refused. */
+  /**
+   * Further parameters for the provider's authorization endpoint: `login_hint` and others that only lead the person;
+   * what could widen the consent is refused.
+   */
   readonly additionalParams?: Readonly<Record<string, string>>
 }
 

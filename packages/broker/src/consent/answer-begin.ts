@@ -5,6 +5,7 @@ import { accept, type Outcome, refuse } from '../refusal.ts'
 import { type BegunConsent, beginConsent } from './begin-consent.ts'
 import { parseConsentRequest } from './begin-request.ts'
 import { callEvent, refusedConsent, requestEvent } from './consent-events.ts'
+import { providerTitle } from './provider-title.ts'
 
 /** A request for consent as it came over the wire. */
 export interface IncomingConsentRequest {
@@ -76,7 +77,7 @@ function describe(
       uid: connector.uid,
       type: connector.type,
       service: connector.service,
-      serviceName: driver.title,
+      serviceName: providerTitle(driver, connector),
       name: connector.name,
     },
   }

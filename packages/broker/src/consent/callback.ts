@@ -19,6 +19,7 @@ import { answerFailure, type BrowserAnswer, type ConsentError, failed, goingTo }
 import { browserActor, refusedConsent, requestEvent } from './consent-events.ts'
 import { abandon, makeGrant, sealGranted } from './granted.ts'
 import { consentStart, type OpenRequest, openRequest } from './leave.ts'
+import { providerTitle } from './provider-title.ts'
 import { hashTypedCode, matchesHash, newSecret, requestOfState, typedCodeOf } from './secrets.ts'
 import { settleFailure } from './settle-failure.ts'
 import { codeEnd, nextStep, statusAt } from './state.ts'
@@ -220,7 +221,10 @@ function storeConsent(
         return error
       }
       if (named === undefined) {
-        return give({ code: 'provider_refused', message: `${request.driver.title} did not say who you are` })
+        return give({
+          code: 'provider_refused',
+          message: `${providerTitle(request.driver, request.connector)} did not say who you are`,
+        })
       }
       const row: ConsentRequestRow = { ...locked, ...named }
       if (row.binding === 'consent') {

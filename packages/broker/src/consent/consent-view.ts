@@ -2,6 +2,7 @@ import type { AuthorizationDetail } from '@valetkey/protocol'
 import canonicalize from 'canonicalize'
 import type { ConsentView } from '../pages/index.ts'
 import type { OpenRequest } from './leave.ts'
+import { providerTitle } from './provider-title.ts'
 import { nextStep } from './state.ts'
 
 /** What a person is shown before anything is asked of the provider. */
@@ -15,13 +16,13 @@ export function consentView(
     project: projectName,
     environment: row.environment,
     connector: connector.uid,
-    service: driver.title,
+    service: providerTitle(driver, connector),
     kind: row.kind,
     ...(row.user_id === ''
       ? {}
       : { onBehalfOf: { id: row.user_id, ...(row.issuer === '' ? {} : { issuer: row.issuer }) } }),
     scopes: row.ask.scopes.map((name) => {
-      const titles = consent.scopeTitles ?? {}
+      const titles = consent.scopeTitlesOf?.(connector.configuration) ?? consent.scopeTitles ?? {}
       const title = Object.hasOwn(titles, name) ? titles[name] : undefined
       return title === undefined ? { name } : { name, title }
     }),

@@ -15,6 +15,7 @@ import {
 import type { ConnectorRow, ConsentRequestRow } from '../store/schema.ts'
 import { answerFailure, type BrowserAnswer, failed, requestOver } from './browser-answer.ts'
 import { browserActor, requestEvent } from './consent-events.ts'
+import { providerTitle } from './provider-title.ts'
 import { matchesHash, newState } from './secrets.ts'
 import { settleFailure } from './settle-failure.ts'
 import { statusAt } from './state.ts'
@@ -91,7 +92,11 @@ export async function leave(
     started = await consent.start(settings, consentStart(context, row, state), providerAccess(context))
   } catch (error) {
     const { message } = answerFor(refusalOfFault(driver, error))
-    return failed(502, `${driver.title} can’t be reached`, `${message}. Go back and try again.`)
+    return failed(
+      502,
+      `${providerTitle(driver, connector)} can’t be reached`,
+      `${message}. Go back and try again.`,
+    )
   }
   if ('outcome' in started) {
     const error = { code: 'provider_refused', message: started.message } as const
@@ -104,7 +109,7 @@ export async function leave(
     pending: seal(context.keyRing, consentContext(row, 'pending'), JSON.stringify(started.pending)),
     now: context.now(),
   })
-  return left ? { show: 'away', url: started.url, service: driver.title } : requestOver
+  return left ? { show: 'away', url: started.url, service: providerTitle(driver, connector) } : requestOver
 }
 
 /** A person says no before anything was asked of the provider. */

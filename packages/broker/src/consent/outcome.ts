@@ -3,6 +3,7 @@ import { readConsentRequest, readParties } from '../store/consent-requests.ts'
 import type { ConsentRequestRow } from '../store/schema.ts'
 import { expired } from './answer-request.ts'
 import { type BrowserAnswer, failed, failurePage, requestOver } from './browser-answer.ts'
+import { providerTitle } from './provider-title.ts'
 import { hashTypedCode, matchesHash, typedCodeOf } from './secrets.ts'
 import { nextStep, statusAt } from './state.ts'
 
@@ -51,7 +52,8 @@ async function done(
 ): Promise<BrowserAnswer> {
   const { connector } = await readParties(context.db, row)
   const driver = connector && context.findDriver(connector.service)
-  const service = driver?.title ?? connector?.service ?? 'the service'
+  const service =
+    driver !== undefined && connector !== undefined ? providerTitle(driver, connector) : 'the service'
   return { show: 'done', service, kind: row.kind, ...completion }
 }
 

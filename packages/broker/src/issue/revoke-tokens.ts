@@ -43,6 +43,11 @@ export async function answerRevokeRequest(
     context.audit.countAnonymous(caller.refusal.reason)
     return caller
   }
+  const rate = caller.value.kind === 'workload' ? await context.limits.call(caller.value) : undefined
+  if (rate?.ok === false) {
+    context.audit.countAnonymous(rate.refusal.reason)
+    return rate
+  }
   const actor = actorOf(caller.value)
   const connector = auditReference('connector', incoming.connector)
   const about = { requestId: incoming.requestId, actor, action: 'tokens.end' } as const

@@ -121,7 +121,7 @@ export function revokeGrant(
 
 /**
  * What was consented to before a revocation must not become a grant after it: its requests are over from now on, and
- * the sweep ends what they hold at the provider.
+ * the sweep ends what they hold at the provider. One that still waits for a person is decided anew.
  */
 async function endConsents(
   transaction: Transaction<Schema>,
@@ -132,7 +132,7 @@ async function endConsents(
     .updateTable('consent_requests')
     .set({ expires_at: now, code_expires_at: now })
     .where('connector_id', '=', of.connectorId)
-    .where('status', 'in', ['pending', 'consented'])
+    .where('status', '=', 'consented')
   if (of.owner !== undefined) update = update.where('owner', '=', of.owner)
   if (of.issuer !== undefined) update = update.where('issuer', '=', of.issuer)
   if (of.userId !== undefined) update = update.where('user_id', '=', of.userId)
