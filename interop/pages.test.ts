@@ -163,7 +163,8 @@ describe.skipIf(browserMissing !== undefined)(
         })
         await page.goto(`${broker.origin}/device`)
         await page.locator('#code:focus').waitFor()
-        await page.keyboard.type('wxyz-bcdf')
+        // Into the field that has the focus; a busy browser may still be about to move it.
+        await page.locator('#code:focus').pressSequentially('wxyz-bcdf')
         await page.keyboard.press('Enter')
         await page.getByRole('heading', { name: 'Let support-agent use GitHub?' }).waitFor()
         await page.keyboard.press('Tab')

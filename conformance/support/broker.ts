@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cpSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -91,6 +92,8 @@ afterAll(async () => {
 
 async function makeTemplate(): Promise<{ readonly folder: string; readonly owner: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-conformance-template-'))
+  const base = process.env.VALETKEY_TEST_DATABASE
+  if (base !== undefined) cpSync(base, folder, { recursive: true })
   const { token } = await createLocalAccessToken({
     environment: { VALETKEY_KEYS: keys },
     dataDir: folder,
@@ -106,7 +109,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
   if (!options.ownKeys) template ??= makeTemplate()
   const { folder: source, owner } = await (options.ownKeys ? makeTemplate() : (template ?? makeTemplate()))
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-conformance-'))
-  await cp(source, folder, { recursive: true })
+  // The one of `node:fs/promises` takes ten times as long.
+  cpSync(source, folder, { recursive: true })
 
   const clock = options.clock ?? createClock()
   const logs: LogLine[] = []

@@ -1,4 +1,5 @@
 // A broker whose provider asks for consent, people with browsers, and a webhook; not part of the package.
+
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ConsentDriver, ConsentStart, Driver, GrantCredential } from '@valetkey/connectors'
@@ -9,6 +10,7 @@ import { createProvider } from '../issue/test-broker.ts'
 import { storeAccessToken } from '../manage/access-tokens.ts'
 import { generateKey } from '../secrets/key-ring.ts'
 import type { ConsentRequestRow, GrantRow } from '../store/schema.ts'
+import { testDatabaseFolder } from '../store/test-database.ts'
 
 /** A provider that remembers what it was asked, and redeems the codes that it gave. */
 export interface ConsentProvider {
@@ -178,9 +180,10 @@ export async function startConsentBroker(
 ): Promise<ConsentBroker> {
   const clock = { now: Date.now() }
   const provider = shared?.provider ?? createConsentProvider(() => clock.now)
+  const folder = testDatabaseFolder()
   const { broker, context: current } = assembleBroker({
     publicUrl,
-    database: shared === undefined ? 'memory' : { url: shared.databaseUrl },
+    database: shared === undefined ? folder.database : { url: shared.databaseUrl },
     keys: shared?.keys ?? generateKey(clock.now).text,
     development: publicUrl.startsWith('http:'),
     drivers: [provider.driver],
@@ -333,7 +336,7 @@ export async function startConsentBroker(
         .executeTakeFirstOrThrow(),
     grants: (state = 'active') =>
       context.db.selectFrom('grants').selectAll().where('state', '=', state).execute(),
-    close: () => broker.close(),
+    close: () => broker.close().finally(folder.remove),
   }
 }
 

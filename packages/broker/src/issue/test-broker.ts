@@ -1,10 +1,12 @@
 // A broker in memory with a provider of the test's own; not part of the package.
+
 import type { ConsentDriver, Driver, MintedToken, MintRefusal, MintRequest } from '@valetkey/connectors'
 import type { TokenResponse } from '@valetkey/protocol'
 import type { BrokerContext } from '../context.ts'
 import { assembleBroker } from '../create-broker.ts'
 import { storeAccessToken } from '../manage/access-tokens.ts'
 import { generateKey } from '../secrets/key-ring.ts'
+import { testDatabaseFolder } from '../store/test-database.ts'
 
 /** A provider that mints numbered tokens and remembers what it was asked. */
 export interface TestProvider {
@@ -116,9 +118,10 @@ export async function startTestBroker(
   const clock = { now: Date.now() }
   const provider = createProvider(() => clock.now)
   const consent = options.consent?.(() => clock.now)
+  const folder = testDatabaseFolder()
   const { broker, context: current } = assembleBroker({
     publicUrl: url,
-    database: 'memory',
+    database: folder.database,
     keys: generateKey(clock.now).text,
     development: true,
     drivers: [consent === undefined ? provider.driver : { ...provider.driver, consent }],
@@ -180,7 +183,7 @@ export async function startTestBroker(
       },
     }
   }
-  return { provider, context, clock, manage, project, close: () => broker.close() }
+  return { provider, context, clock, manage, project, close: () => broker.close().finally(folder.remove) }
 }
 
 function started(context: BrokerContext | undefined): BrokerContext {

@@ -1,10 +1,12 @@
 // A broker in memory whose one provider takes consents, with an operator of each role; not part of the package.
+
 import type { ConsentDriver, Driver } from '@valetkey/connectors'
 import type { Role } from '../authenticate/caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { assembleBroker } from '../create-broker.ts'
 import { createProvider } from '../issue/test-broker.ts'
 import { generateKey } from '../secrets/key-ring.ts'
+import { testDatabaseFolder } from '../store/test-database.ts'
 import { storeAccessToken } from './access-tokens.ts'
 
 const url = 'http://127.0.0.1:4570'
@@ -70,9 +72,10 @@ export async function startGrantBroker(): Promise<GrantBroker> {
       secrets: { ...secrets, ...(data as object) },
     }),
   }
+  const folder = testDatabaseFolder()
   const { broker, context: current } = assembleBroker({
     publicUrl: url,
-    database: 'memory',
+    database: folder.database,
     keys: generateKey(clock.now).text,
     development: true,
     drivers: [fake, { ...base, service: 'plain' }],
@@ -120,5 +123,5 @@ export async function startGrantBroker(): Promise<GrantBroker> {
     const importPath = `/v1/connect/token/${encodeURIComponent(uid)}/import`
     return { project, uid, path, importPath, identity: String(token) }
   }
-  return { context, clock, call, place, close: () => broker.close() }
+  return { context, clock, call, place, close: () => broker.close().finally(folder.remove) }
 }
