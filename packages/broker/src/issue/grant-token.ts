@@ -68,7 +68,7 @@ export const consentMissing: Refusal = {
 }
 
 /** Names the present access token of a grant: the same for everybody who is given it, another after a refresh. */
-export function grantTokenId(row: Pick<GrantRow, 'id' | 'credential_version'>): string {
+function grantTokenId(row: Pick<GrantRow, 'id' | 'credential_version'>): string {
   const digest = createHash('sha256').update(`${row.id} ${row.credential_version}`).digest('base64url')
   return `stk_${digest.slice(0, 20)}`
 }

@@ -16,6 +16,7 @@ import { recordForRevocation, recordToken } from '../store/issued-tokens.ts'
 import type { AttachmentRow, IssuedTokenFacts, NewIssuedToken } from '../store/schema.ts'
 import { openSettings } from './connector-settings.ts'
 import { callProvider, type EndingOutcome, endAtProvider } from './provider-call.ts'
+import { createSingleFlight } from './single-flight.ts'
 import type { ServableToken } from './stored-token.ts'
 import type { ParsedTokenRequest } from './token-request.ts'
 
@@ -46,7 +47,7 @@ export interface MintInput {
   readonly grantId: string | undefined
 }
 
-const underWay = new WeakMap<BrokerContext, Map<string, Promise<Outcome<ServableToken>>>>()
+const mintOnce = createSingleFlight<BrokerContext, Outcome<ServableToken>>()
 
 /**
  * Mints a token, or joins the minting of the very same one: a burst of equal requests costs one call to the provider.
@@ -64,13 +65,7 @@ export function mintTokenOnce(context: BrokerContext, input: MintInput): Promise
     input.grantId ?? '',
     input.request.key,
   ].join(' ')
-  const mints = underWay.get(context) ?? new Map<string, Promise<Outcome<ServableToken>>>()
-  underWay.set(context, mints)
-  const joined = mints.get(key)
-  if (joined !== undefined) return joined
-  const minting = mintToken(context, input).finally(() => mints.delete(key))
-  mints.set(key, minting)
-  return minting
+  return mintOnce(context, key, () => mintToken(context, input))
 }
 
 /**

@@ -18,6 +18,7 @@ import type { GrantRow } from '../store/schema.ts'
 import { openSettings } from './connector-settings.ts'
 import { openCredential, sealCredential } from './grant-credential.ts'
 import { faultName, providerAccess, refusalOfFault } from './provider-call.ts'
+import { createSingleFlight } from './single-flight.ts'
 
 /** A lease is this long, and is extended while its holder lives: a killed one is succeeded after this long. */
 const leaseMs = 5_000
@@ -29,7 +30,7 @@ const storePatienceMs = 60_000
 
 const holder = randomUUID()
 
-const underWay = new WeakMap<BrokerContext, Map<string, Promise<Outcome<GrantRow>>>>()
+const refreshOnce = createSingleFlight<BrokerContext, Outcome<GrantRow>>()
 
 /**
  * Refreshes a grant, once across all replicas, and returns its row with the new credential: the one this process
@@ -42,14 +43,8 @@ export function refreshGrant(
   driver: Driver,
   seen: GrantRow,
 ): Promise<Outcome<GrantRow>> {
-  const refreshes = underWay.get(context) ?? new Map<string, Promise<Outcome<GrantRow>>>()
-  underWay.set(context, refreshes)
   const key = `${seen.id} ${seen.credential_version}`
-  const joined = refreshes.get(key)
-  if (joined !== undefined) return joined
-  const refreshing = refreshAcrossReplicas(context, driver, seen).finally(() => refreshes.delete(key))
-  refreshes.set(key, refreshing)
-  return refreshing
+  return refreshOnce(context, key, () => refreshAcrossReplicas(context, driver, seen))
 }
 
 async function refreshAcrossReplicas(
