@@ -81,21 +81,16 @@ describe('valetkey dev', () => {
 
   it('ends at once on the second signal, also while it starts', async () => {
     let release = () => {}
-    const host = createHost(
-      () =>
-        new Promise((resolve) => {
-          release = resolve
-        }),
-    )
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const host = createHost(() => released)
     const shell = createTestShell(['dev'], { loadHost: host.load })
     const finished = run(shell)
     shell.signal('SIGINT')
     expect(shell.exits).toEqual([])
     shell.signal('SIGINT')
     expect(shell.exits).toEqual([130])
-    while (!existsSync(join(shell.folder, '.valetkey')))
-      await new Promise((resolve) => setTimeout(resolve, 2))
-    await new Promise((resolve) => setTimeout(resolve, 5))
     release()
     expect(await finished).toBe(0)
   })
