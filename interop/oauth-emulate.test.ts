@@ -5,9 +5,9 @@ import {
   findDriver,
   type ProviderAccess,
 } from '@valetkey/connectors'
+import { followConsent } from '@valetkey/example-support'
 import { createEmulator, type EmulatorOptions } from 'emulate'
 import { afterEach, describe, expect, it } from 'vitest'
-import { followConsent } from './support/oauth-browser.ts'
 
 const redirectUri = 'https://broker.example/v1/connect/callback/scl_1'
 const clientId = 'client-1'

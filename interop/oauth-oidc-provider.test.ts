@@ -4,8 +4,8 @@ import {
   findDriver,
   type ProviderAccess,
 } from '@valetkey/connectors'
+import { followConsent } from '@valetkey/example-support'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { followConsent } from './support/oauth-browser.ts'
 import {
   type AuthorizationServer,
   clientSecret,

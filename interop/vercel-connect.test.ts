@@ -1,4 +1,5 @@
 import type { Driver } from '@valetkey/connectors'
+import { followConsent } from '@valetkey/example-support'
 import * as sdk from '@valetkey/sdk'
 import {
   ConnectError,
@@ -15,7 +16,6 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type LibraryBroker, startDevelopment, startLibrary, type TestBroker } from './support/broker.ts'
 import { type Account, callGitHub, detail, type GitHubService, startGitHub } from './support/github.ts'
-import { followConsent } from './support/oauth-browser.ts'
 import { attach, createConnector, createWorkload } from './support/operator.ts'
 import { rejectionOf } from './support/rejection.ts'
 

@@ -1,7 +1,7 @@
 // The agent: a process of its own, with no provider secret anywhere in its environment.
 import { Octokit } from '@octokit/core'
+import { expect, seen, step } from '@valetkey/example-support'
 import { getToken, getTokenResponse, isConnectError } from '@valetkey/sdk'
-import { expect, seen, step } from './narrate.ts'
 
 const { GITHUB_API_URL = '', SLACK_API_URL = '' } = process.env
 

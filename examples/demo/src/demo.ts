@@ -1,12 +1,20 @@
 // The main job, end to end, on this machine alone.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runAgent, startBroker, valetkey } from './command.ts'
+import {
+  createConnector,
+  expect,
+  runProgram,
+  seen,
+  startBroker,
+  step,
+  valetkey,
+} from '@valetkey/example-support'
 import { startLocalServices } from './local-services.ts'
-import { expect, seen, step } from './narrate.ts'
 
 const started = performance.now()
+const agent = new URL('./agent.ts', import.meta.url)
 const folder = await mkdtemp(join(tmpdir(), 'valetkey-demo-'))
 const services = await startLocalServices()
 let broker: Awaited<ReturnType<typeof startBroker>> | undefined
@@ -23,23 +31,8 @@ try {
     'An operator registers the connectors',
     'The App key and the bot token go into the broker, encrypted, and stay there.',
   )
-  await writeFile(join(folder, 'github.json'), JSON.stringify(services.github.connector), { mode: 0o600 })
-  await writeFile(join(folder, 'slack.json'), JSON.stringify(services.slack.connector), { mode: 0o600 })
-  for (const service of ['github', 'slack']) {
-    const created = JSON.parse(
-      await valetkey(
-        folder,
-        'connect',
-        'create',
-        service,
-        '--name',
-        'mybot',
-        '--data',
-        `@${service}.json`,
-        '--json',
-      ),
-    ) as { uid: string }
-    await rm(join(folder, `${service}.json`))
+  for (const service of ['github', 'slack'] as const) {
+    const created = await createConnector(folder, service, 'mybot', services[service].connector)
     seen(`connect create ${service} --name mybot → ${created.uid}`)
   }
 
@@ -73,16 +66,16 @@ try {
   await valetkey(folder, 'env', 'pull', '--project', 'agent', '--environment', 'development')
 
   const variables = { GITHUB_API_URL: services.github.url, SLACK_API_URL: services.slack.apiUrl }
-  await runAgent(folder, '.env.local', variables, 'work')
+  await runProgram(folder, agent, variables, 'work')
 
   step('A project that is not attached asks', 'It is told the same as if the connector did not exist.')
   await valetkey(folder, 'env', 'pull', '--project', 'stranger', '--environment', 'development')
-  await runAgent(folder, '.env.local', variables, 'an unattached project asked')
+  await runProgram(folder, agent, variables, 'an unattached project asked')
 
   step('The attachment is removed', 'The very next request fails; no secret has to be changed anywhere.')
   await valetkey(folder, 'connect', 'detach', 'github/mybot', '--project', 'agent', '--yes')
   await valetkey(folder, 'env', 'pull', '--project', 'agent', '--environment', 'development')
-  await runAgent(folder, '.env.local', variables, 'the attachment was removed')
+  await runProgram(folder, agent, variables, 'the attachment was removed')
 
   step(
     'The audit trail',

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -53,21 +55,41 @@ export async function startBroker(folder: string): Promise<{ readonly url: strin
   }
 }
 
-/** Runs the agent with nothing in its environment but what `env pull` wrote and where the services are. */
-export async function runAgent(
+/**
+ * Runs a program with nothing in its environment but what `env pull` wrote and `variables`, and what it prints on the
+ * terminal; throws when it failed.
+ */
+export async function runProgram(
   folder: string,
-  envFile: string,
-  variables: Readonly<Record<string, string>>,
+  program: URL,
+  variables: Readonly<Record<string, string>> = {},
   ...args: readonly string[]
 ): Promise<void> {
-  const agent = fileURLToPath(new URL('./agent.ts', import.meta.url))
-  const child = spawn(process.execPath, [`--env-file=${envFile}`, agent, ...args], {
+  const child = spawn(process.execPath, ['--env-file=.env.local', fileURLToPath(program), ...args], {
     cwd: folder,
     env: { PATH: process.env.PATH, ...variables },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   const code = await exitOf(child)
-  if (code !== 0) throw new Error(`the agent exited with ${code}`)
+  if (code !== 0) throw new Error(`${program.pathname.split('/').at(-1)} exited with ${code}`)
+}
+
+/** Registers a connector from `data`, which is in a file only for as long as the command runs. */
+export async function createConnector(
+  folder: string,
+  service: string,
+  name: string,
+  data: object,
+): Promise<{ readonly id: string; readonly uid: string }> {
+  const file = join(folder, `${service}.json`)
+  await writeFile(file, JSON.stringify(data), { mode: 0o600 })
+  try {
+    return JSON.parse(
+      await valetkey(folder, 'connect', 'create', service, '--name', name, '--data', `@${file}`, '--json'),
+    )
+  } finally {
+    await rm(file)
+  }
 }
 
 async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
