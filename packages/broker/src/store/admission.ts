@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import type { AuditGuard } from '../audit/trail.ts'
 import { compiledQuery } from './compiled-query.ts'
 import { referenceColumn } from './connectors.ts'
+import { ended } from './grant-states.ts'
 import type { AttachmentRow, GrantRow, IssuedTokenRow, Schema } from './schema.ts'
 
 /** What one round trip tells about a token request. */
@@ -136,7 +137,7 @@ function admissionQuery(column: 'id' | 'uid') {
             .where('o.kind', '=', values.grantKind as GrantKind)
             .where('o.issuer', '=', values.grantIssuer)
             .where('o.user_id', '=', values.grantUserId)
-            .where('o.state', '<>', 'ended')
+            .where('o.state', '<>', ended)
             .where(
               // Without a name the default one, or the only one: never the first of several.
               sql<boolean>`case when ${values.grantInstallationId}::text <> '' then o.installation_id = ${values.grantInstallationId}::text

@@ -1,6 +1,7 @@
 import type { ConsentStatus } from '@valetkey/protocol'
 import { type Kysely, sql, type Transaction, type Updateable } from 'kysely'
 import { errorCode } from './database-unreachable.ts'
+import { active } from './grant-states.ts'
 import { newId } from './ids.ts'
 import type {
   ConnectorRow,
@@ -131,7 +132,7 @@ export async function findGrantedScopes(
     .where('kind', '=', 'user')
     .where('issuer', '=', of.issuer)
     .where('user_id', '=', of.userId)
-    .where('state', '=', 'active')
+    .where('state', '=', active)
   query =
     of.installationId === undefined
       ? query.where('is_default', '=', true)

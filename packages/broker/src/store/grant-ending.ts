@@ -1,4 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { ended } from './grant-states.ts'
 import type { GrantRow, Schema } from './schema.ts'
 
 /** Which grants a revocation is about; what is absent does not narrow it. */
@@ -100,7 +101,7 @@ function endLiving(transaction: Transaction<Schema>, connectorId: string, moment
       is_default: false,
     })
     .where('connector_id', '=', connectorId)
-    .where('state', '<>', 'ended')
+    .where('state', '<>', ended)
 }
 
 /** Takes a few ended grants that are due to be ended at their provider; each is claimed by one replica. */
@@ -187,7 +188,7 @@ export async function replaceEndedCredential(
       revoke_outcome: null,
     })
     .where('id', '=', grant.id)
-    .where('state', '=', 'ended')
+    .where('state', '=', ended)
     .where('credential_version', '=', grant.credentialVersion - 1)
     .executeTakeFirst()
   return updated.numUpdatedRows === 1n
@@ -199,7 +200,7 @@ export async function forgetEndings(transaction: Transaction<Schema>, connectorI
     .updateTable('grants')
     .set({ revoke_at: null })
     .where('connector_id', '=', connectorId)
-    .where('state', '=', 'ended')
+    .where('state', '=', ended)
     .where('revoke_at', 'is not', null)
     .execute()
 }
@@ -208,7 +209,7 @@ export async function forgetEndings(transaction: Transaction<Schema>, connectorI
 export async function purgeGrants(db: Kysely<Schema>, now: number, keepMs: number): Promise<void> {
   await db
     .deleteFrom('grants')
-    .where('state', '=', 'ended')
+    .where('state', '=', ended)
     .where('revoke_at', 'is', null)
     .where('ended_at', '<', now - keepMs)
     .execute()

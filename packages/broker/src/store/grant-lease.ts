@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { active } from './grant-states.ts'
 import type { GrantRow, Schema } from './schema.ts'
 
 /** The right to refresh one grant, until it ends or is lost. */
@@ -32,7 +33,7 @@ export async function takeLease(
     })
     .where('id', '=', grant.id)
     .where('credential_version', '=', grant.credentialVersion)
-    .where('state', '=', 'active')
+    .where('state', '=', active)
     .where((expression) =>
       expression.or([expression('lease_until', 'is', null), expression('lease_until', '<=', clock)]),
     )
@@ -99,7 +100,7 @@ export async function storeRefreshed(
     })
     .where('id', '=', lease.grantId)
     .where('lease_version', '=', lease.fence)
-    .where('state', '=', 'active')
+    .where('state', '=', active)
     .executeTakeFirst()
   return updated.numUpdatedRows === 1n
 }
@@ -115,7 +116,7 @@ export async function markConsentNeeded(
     .set({ state: 'consent_needed', updated_at: now, lease_holder: null, lease_until: null })
     .where('id', '=', lease.grantId)
     .where('lease_version', '=', lease.fence)
-    .where('state', '=', 'active')
+    .where('state', '=', active)
     .executeTakeFirst()
   return updated.numUpdatedRows === 1n
 }
@@ -155,7 +156,7 @@ export async function postponeRefresh(
     .updateTable('grants')
     .set({ refresh_attempts: attempts, refresh_retry_at: retryAt })
     .where('id', '=', grant.id)
-    .where('state', '=', 'active')
+    .where('state', '=', active)
     .execute()
 }
 
@@ -172,8 +173,8 @@ export function findDueForRefresh(
   return db
     .selectFrom('grants')
     .selectAll()
-    .where('state', '=', 'active')
-    .where('refreshable', '=', true)
+    .where('state', '=', active)
+    .where('refreshable', '=', sql.lit(true))
     .where('access_expires_at', '<=', input.now + input.aheadMs)
     .where(
       sql<boolean>`access_expires_at - least(${input.aheadMs}::bigint, (access_expires_at - obtained_at) / 5) <= ${input.now}`,

@@ -1,6 +1,7 @@
 import type { GrantIdentity, GrantKind } from '@valetkey/connectors'
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { endGrants, lockAttachments } from './grant-ending.ts'
+import { ended } from './grant-states.ts'
 import { newId } from './ids.ts'
 import type { AttachmentRow, GrantRow, Schema } from './schema.ts'
 
@@ -63,7 +64,7 @@ export async function keepGrant(
     .where('kind', '=', key.kind)
     .where('issuer', '=', key.issuer)
     .where('user_id', '=', key.userId)
-    .where('state', '<>', 'ended')
+    .where('state', '<>', ended)
     .forUpdate()
     .execute()
   if (key.kind === 'installation') await noteInstallation(transaction, key)
@@ -162,7 +163,7 @@ export async function isInstalledElsewhere(
     .where('connector_id', '=', of.connectorId)
     .where('kind', '=', 'installation')
     .where('installation_id', '=', of.installationId)
-    .where('state', '<>', 'ended')
+    .where('state', '<>', ended)
     .execute()
   return rows.length > 0 && rows.every((row) => row.owner !== of.owner)
 }
@@ -189,7 +190,7 @@ export async function makeDefault(db: Kysely<Schema>, connectorId: string, id: s
       .selectAll()
       .where('id', '=', id)
       .where('connector_id', '=', connectorId)
-      .where('state', '<>', 'ended')
+      .where('state', '<>', ended)
       .executeTakeFirst()
     if (grant === undefined) return false
     await lockAttachments(transaction, { connectorId, owner: grant.owner })
@@ -201,7 +202,7 @@ export async function makeDefault(db: Kysely<Schema>, connectorId: string, id: s
       .where('kind', '=', grant.kind)
       .where('issuer', '=', grant.issuer)
       .where('user_id', '=', grant.user_id)
-      .where('state', '<>', 'ended')
+      .where('state', '<>', ended)
       .execute()
     // What was minted for the default before is not served for the new one.
     await transaction

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { ended } from './grant-states.ts'
 import { cutPage, type Page } from './page.ts'
 import type { GrantRow, GrantState, Schema } from './schema.ts'
 
@@ -19,7 +20,7 @@ export async function listNamedGrants(
     .where('g.connector_id', '=', filter.connectorId)
   query =
     filter.state === undefined
-      ? query.where('g.state', '<>', 'ended')
+      ? query.where('g.state', '<>', ended)
       : query.where('g.state', '=', filter.state)
   const { after } = page
   if (after !== undefined)
