@@ -9,6 +9,7 @@ export const entries: Readonly<Record<string, readonly string[]>> = {
     'UserAuthorizationRequiredError',
     'completeAuthorization',
     'createClient',
+    'createFetch',
     'deleteTokenCacheEntry',
     'getConnectorMetadata',
     'getToken',

@@ -11,6 +11,7 @@ it('exports exactly these values', () => {
     'UserAuthorizationRequiredError',
     'completeAuthorization',
     'createClient',
+    'createFetch',
     'deleteTokenCacheEntry',
     'getConnectorMetadata',
     'getToken',
@@ -34,6 +35,7 @@ it('binds in a client what it exports as functions', () => {
   const client = sdk.createClient({ url: 'https://broker.example' })
   const functions = [
     'completeAuthorization',
+    'createFetch',
     'deleteTokenCacheEntry',
     'getConnectorMetadata',
     'getToken',

@@ -30,6 +30,7 @@ export {
   NoValidTokenError,
   UserAuthorizationRequiredError,
 } from './errors/refusals.ts'
+export { type CreateFetchOptions, createFetch } from './fetch/create-fetch.ts'
 export type { IssuingPoint, IssuingPointCall } from './issuing-point/issuing-point.ts'
 export type {
   ConnectOptions,

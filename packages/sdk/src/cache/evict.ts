@@ -1,4 +1,5 @@
 import { detach } from '../exchange/flights.ts'
+import { reject } from '../exchange/replace-rejected.ts'
 import { type CheckedSubject, isSameSubject } from '../request/subject.ts'
 import { requestKey } from '../request/token-request.ts'
 import { allPartitions, type Entry, type Partition, removeEntry, type TokenCache } from './token-cache.ts'
@@ -21,37 +22,11 @@ export function evictKey(
     const entry = partition.entries.get(key)
     if (entry?.response !== undefined) {
       evicted++
-      reject(cache, entry)
+      reject(entry)
     }
     detachFlights(cache, partition, (flightKey) => flightKey === key)
   }
   return evicted
-}
-
-/**
- * After a 401: forgets the token of `key` if it is still the one that failed, and says whether it was. Another caller
- * may have replaced it in the meantime, and that one is good.
- */
-export function rejectToken(
-  cache: TokenCache,
-  partition: Partition,
-  key: string,
-  failedToken: string,
-): boolean {
-  const entry = partition.entries.get(key)
-  if (entry?.response?.token !== failedToken) return false
-  reject(cache, entry)
-  detachFlights(cache, partition, (flightKey) => flightKey === key)
-  return true
-}
-
-function reject(cache: TokenCache, entry: Entry): void {
-  const tokenId = entry.response?.tokenId
-  if (tokenId === undefined) removeEntry(cache, entry)
-  else {
-    entry.response = undefined
-    entry.rejectedTokenId = tokenId
-  }
 }
 
 /**

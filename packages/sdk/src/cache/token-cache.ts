@@ -7,9 +7,12 @@ import type { Windows } from './windows.ts'
 export interface Entry {
   readonly partition: Partition
   readonly request: CheckedRequest
-  /** Undefined when the token was rejected: only `rejectedTokenId` is left, for the exchange that replaces it. */
+  /** Undefined when the token was rejected: what is left of it is for the exchange that replaces it. */
   response: TokenResponse | undefined
+  /** The id of the rejected token, if it had one. */
   rejectedTokenId: string | undefined
+  /** When this token came in place of a rejected one, in ms. */
+  replacedAtMs: number | undefined
   windows: Windows
   /** When this token was first seen, in ms: the start of its life as far as this process knows. */
   firstSeenMs: number

@@ -16,6 +16,7 @@ import type {
   WaitForAuthorizationOptions,
   WaitForAuthorizationParams,
 } from '../consent/types.ts'
+import { type CreateFetchOptions, createFetchIn } from '../fetch/create-fetch.ts'
 import type {
   ConnectOptions,
   ConnectRevokeParams,
@@ -50,6 +51,11 @@ export interface Client {
     options?: StartInstallationOptions,
   ): Promise<StartedAuthorization>
   getConnectorMetadata(connector: string, options?: ConnectOptions): Promise<ConnectorMetadata>
+  createFetch(
+    connector: string,
+    params: ConnectTokenParams,
+    options?: CreateFetchOptions,
+  ): typeof globalThis.fetch
 }
 
 /**
@@ -72,5 +78,6 @@ export function createClient(config: ClientConfig = {}): Client {
     startInstallation: (connector, params, options) =>
       startInstallationIn(context, connector, params, options),
     getConnectorMetadata: (connector, options) => getConnectorMetadataIn(context, connector, options),
+    createFetch: (connector, params, options) => createFetchIn(context, connector, params, options),
   }
 }

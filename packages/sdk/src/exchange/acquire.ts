@@ -71,6 +71,8 @@ function acquireAs(
   limitMs: number,
   leftMs: number,
 ): TokenResponse | Promise<TokenResponse> {
+  if (call.rejectedToken !== undefined)
+    return replace({ context, destination, who, request, call, limitMs }, leftMs)
   const { cache } = context
   const pointId = destination.id
   const kind = who.source.partition
@@ -97,6 +99,22 @@ function acquireAs(
   }
   const ask: Ask = { context, destination, who, request, call, limitMs }
   return waitHere(ask, ensurePartition(cache, pointId, kind, who.found), leftMs)
+}
+
+async function replace(ask: Ask, leftMs: number): Promise<TokenResponse> {
+  const { replaceRejected } = await import('./replace-rejected.ts')
+  const { context, destination, who, request, limitMs } = ask
+  const { cache } = context
+  return replaceRejected(ask, leftMs, {
+    acquire: ({ call }, ms) => acquireAs(context, destination, who, request, call, limitMs, ms),
+    findEntry: () =>
+      findPartition(cache, destination.id, who.source.partition, who.found)?.entries.get(requestKey(request)),
+    detachFlight: (partition) => {
+      const flight = partition.flights.get(requestKey(request))
+      if (flight !== undefined) detach(cache, partition, flight)
+    },
+    noteEviction: () => emit(context, { type: 'cache_evicted', connector: request.connector, entries: 1 }),
+  })
 }
 
 function waitHere(ask: Ask, partition: Partition, leftMs: number): Promise<TokenResponse> {

@@ -154,6 +154,7 @@ function store(ask: Ask, partition: Partition, response: TokenResponse): void {
   // The same token again: its life began when it was first seen, or its last second would count as a long life.
   const isSame = previous?.response?.token === response.token
   const firstSeenMs = isSame ? previous.firstSeenMs : nowMs
+  const replacedAtMs = previous !== undefined && previous.response === undefined ? nowMs : undefined
   const windows = windowsOf(response.expiresAt, firstSeenMs, Math.random())
   const arrivedExpiring = tokenState(windows, Number.POSITIVE_INFINITY, nowMs) === 'expiring'
   putEntry(context.cache, {
@@ -161,6 +162,7 @@ function store(ask: Ask, partition: Partition, response: TokenResponse): void {
     request,
     response,
     rejectedTokenId: undefined,
+    replacedAtMs: isSame ? previous.replacedAtMs : replacedAtMs,
     windows,
     firstSeenMs,
     renewAfterMs: isSame ? nowMs + renewalPauseMs(response.expiresAt, nowMs) : 0,

@@ -16,6 +16,7 @@ export interface CheckedOptions {
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number | undefined
   readonly forceRefresh: boolean
+  readonly rejectedToken: string | undefined
   readonly region: string | undefined
   readonly waitUntil: ((promise: Promise<unknown>) => void) | undefined
   readonly toolCallId: string | undefined
@@ -26,6 +27,7 @@ const noOptions: CheckedOptions = {
   signal: undefined,
   timeoutMs: undefined,
   forceRefresh: false,
+  rejectedToken: undefined,
   region: undefined,
   waitUntil: undefined,
   toolCallId: undefined,
@@ -62,6 +64,11 @@ function readOptions(options: Record<string, unknown>): CheckedOptions {
       case 'forceRefresh':
         if (value !== undefined && typeof value !== 'boolean') throw mustBe(key, 'true or false')
         checked.forceRefresh = value === true
+        break
+      case 'rejectedToken':
+        // Compared with, and never sent: as long as it likes.
+        if (value !== undefined && typeof value !== 'string') throw mustBe(key, 'a string')
+        checked.rejectedToken = value
         break
       case 'region':
         checked.region = optional(value, checkRegion, key)

@@ -58,6 +58,13 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined
   /** Asks the issuing point even if a good token is cached, so that a grant revoked there surfaces now. */
   readonly forceRefresh?: boolean | undefined
+  /**
+   * The token that its provider has just rejected (a 401). If it is still the cached one, it is forgotten, and the
+   * issuing point is asked for another and told which one to replace; if another is cached already, that one is it.
+   * Where the rejected one had itself come in place of a rejected one less than a minute ago, a third is not asked for:
+   * `user_authorization_required` for a user, `no_token` otherwise. `getToken` and `getTokenResponse` only.
+   */
+  readonly rejectedToken?: string | undefined
   /** Vercel Connect only: the region to ask, e.g. `sfo1`. Default: `VERCEL_REGION`. */
   readonly region?: string | undefined
   /** Keeps the process alive for a background renewal, as serverless platforms need. Default: Vercel's own. */
