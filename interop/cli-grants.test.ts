@@ -12,6 +12,7 @@ import {
   startRunning,
   valetkey,
 } from './support/command.ts'
+import { putDatabase } from './support/migrated.ts'
 
 type Document = Readonly<Record<string, unknown>>
 
@@ -54,6 +55,7 @@ describe('valetkey, as an operator works with grants', { timeout: 60_000 }, () =
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'valetkey-interop-'))
     provider = await startRevocationServer()
+    putDatabase(join(folder, '.valetkey'))
     dev = await startRunning(folder, ['dev', '--port', '0'])
     await json('project create agent')
     const connector = {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevelopment, type TestBroker } from './support/broker.ts'
 import { endAll, startRunning } from './support/command.ts'
 import { type GitHubService, startGitHub } from './support/github.ts'
+import { putDatabase } from './support/migrated.ts'
 import { attach, createConnector, createWorkload } from './support/operator.ts'
 
 const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -97,6 +98,7 @@ describe('the example of docs/token-exchange.md', () => {
     const page = await readFile(new URL('../docs/token-exchange.md', import.meta.url), 'utf8')
     const printed = /```sh\n([\s\S]*?)```/.exec(page)?.[1] ?? ''
     expect(printed).toContain('curl')
+    putDatabase(join(folder, '.valetkey'))
     await startRunning(folder, ['dev', '--port', '0'])
 
     // A person has the command on the path.

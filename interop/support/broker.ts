@@ -10,6 +10,7 @@ import {
   startDevelopmentBroker,
   startServer,
 } from '@valetkey/broker/host'
+import { putDatabase } from './migrated.ts'
 import { createOperator, type Operator } from './operator.ts'
 
 /** A broker in this process, and its owner. */
@@ -21,10 +22,11 @@ export interface TestBroker {
 
 const silent: Log = () => {}
 
-/** What `valetkey dev --ephemeral` starts, on a port of its own. */
+/** What `valetkey dev` starts, on a port of its own. */
 export async function startDevelopment(): Promise<TestBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-interop-'))
-  const running = await startDevelopmentBroker({ port: 0, dataDir: folder, ephemeral: true, log: silent })
+  putDatabase(folder)
+  const running = await startDevelopmentBroker({ port: 0, dataDir: folder, ephemeral: false, log: silent })
   return {
     url: running.url,
     owner: createOperator(running.url, running.accessToken ?? ''),
@@ -41,6 +43,7 @@ export async function startServe(
   log: Log = silent,
 ): Promise<TestBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-interop-'))
+  putDatabase(folder)
   const options: HostOptions = { environment: { PORT: '0', ...variables }, dataDir: folder, log }
   const { token } = await createLocalAccessToken({ ...options, role: 'owner' })
   const running = await startServer(options)
@@ -64,6 +67,7 @@ export async function startLibrary(
   config: Partial<Parameters<typeof createBroker>[0]> = {},
 ): Promise<LibraryBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-interop-'))
+  putDatabase(folder)
   const keys = `k1:${randomBytes(32).toString('base64')}`
   const environment = { VALETKEY_KEYS: keys }
   const { token } = await createLocalAccessToken({ environment, dataDir: folder, log: silent, role: 'owner' })

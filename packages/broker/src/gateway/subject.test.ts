@@ -9,6 +9,7 @@ import { subjectSecretName } from '../secrets/sealed-columns.ts'
 import { migrate } from '../store/migrate.ts'
 import { type OpenDatabase, openEmbedded } from '../store/open-database.ts'
 import type { Schema } from '../store/schema.ts'
+import { testDatabaseFolder } from '../store/test-database.ts'
 import { loadSubjectSecret, pairwiseSubject } from './subject.ts'
 
 const [one, two] = [generateKey(0).text, generateKey(1).text]
@@ -16,14 +17,21 @@ const before = parseKeyRing(one)
 const during = parseKeyRing(`${two},${one}`)
 const after = parseKeyRing(two)
 
+const folder = testDatabaseFolder()
 let database: OpenDatabase
 let db: Kysely<Schema>
 beforeAll(async () => {
-  database = await openEmbedded({ folder: 'memory', log: silentLog })
+  database = await openEmbedded({
+    folder: folder.database === 'memory' ? 'memory' : folder.database.folder,
+    log: silentLog,
+  })
   db = database.db
   await migrate(db)
 })
-afterAll(() => database.close())
+afterAll(async () => {
+  await database.close()
+  folder.remove()
+})
 beforeEach(async () => {
   await db.deleteFrom('installation').execute()
   await checkKeyRing(db, before)

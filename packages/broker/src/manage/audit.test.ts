@@ -3,15 +3,17 @@ import { verifyExport } from '../audit/verify-export.ts'
 import type { BrokerContext } from '../context.ts'
 import { type AssembledBroker, assembleBroker } from '../create-broker.ts'
 import { generateKey } from '../secrets/key-ring.ts'
+import { testDatabaseFolder } from '../store/test-database.ts'
 import { exportTrail, pruneTrail, verifyTrail } from './audit.ts'
 
+const folder = testDatabaseFolder()
 let time = 1_795_292_400_000
 let assembled: AssembledBroker
 let context: BrokerContext
 beforeAll(async () => {
   assembled = assembleBroker({
     publicUrl: 'https://broker.test',
-    database: 'memory',
+    database: folder.database,
     keys: generateKey(Date.now()).text,
     now: () => time,
   })
@@ -20,7 +22,10 @@ beforeAll(async () => {
   if (started === undefined) throw new Error('not started')
   context = started
 }, 60_000)
-afterAll(() => assembled.broker.close())
+afterAll(async () => {
+  await assembled.broker.close()
+  folder.remove()
+})
 
 const owner = {
   actor: { type: 'operator', role: 'owner', accessTokenId: 'vat_1' },

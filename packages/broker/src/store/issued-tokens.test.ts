@@ -6,21 +6,27 @@ import { claimRevocations, endToken, finishRevocation, purge, recordToken } from
 import { migrate } from './migrate.ts'
 import { type OpenDatabase, openEmbedded, openPostgres } from './open-database.ts'
 import { revokeConnector, revokeSubject } from './revocation.ts'
+import { testDatabaseFolder } from './test-database.ts'
 import { startTestPostgres, type TestPostgres } from './test-postgres.ts'
 import { makeWorld, noCeiling, now, type World } from './test-world.ts'
 
+const folder = testDatabaseFolder()
 let server: TestPostgres
 const databases: Record<string, OpenDatabase> = {}
 
 beforeAll(async () => {
   server = await startTestPostgres()
-  databases.pglite = await openEmbedded({ folder: 'memory', log: silentLog })
+  databases.pglite = await openEmbedded({
+    folder: folder.database === 'memory' ? 'memory' : folder.database.folder,
+    log: silentLog,
+  })
   databases.postgres = openPostgres({ url: await server.createDatabase(), log: silentLog })
   for (const database of Object.values(databases)) await migrate(database.db)
 })
 afterAll(async () => {
   for (const database of Object.values(databases)) await database.close()
   await server.stop()
+  folder.remove()
 })
 
 const moments = { now, claimMs: 1_000 }
