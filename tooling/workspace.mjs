@@ -2,7 +2,7 @@
 // it fetches the pinned pnpm, installs the workspace (which brings Node 24 along) and then hands over to it.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -93,28 +93,46 @@ function node(script, ...args) {
   ])
 }
 
+/** The examples besides the demo, which has a command of its own. */
+function examples() {
+  return readdirSync(join(root, 'examples')).filter((name) => !['demo', 'support'].includes(name))
+}
+
+function start(example, ...args) {
+  const filter = ['--filter', `@valetkey/example-${example}`, '--fail-if-no-match']
+  run(pnpmBin, [...filter, 'run', '--silent', 'start', ...args])
+}
+
 const commands = {
   setup,
   build: setup,
   demo(args) {
     setup()
-    run(pnpmBin, [
-      '--filter',
-      '@valetkey/example-demo',
-      '--fail-if-no-match',
-      'run',
-      '--silent',
-      'start',
-      ...args,
-    ])
+    start('demo', ...args)
   },
   test(args) {
     setup()
     run(pnpmBin, ['exec', 'vitest', 'run', ...args])
   },
+  example(args) {
+    setup()
+    const names = args.includes('--all') ? examples() : args
+    if (names.length === 0) {
+      process.stderr.write(`usage: npm run example -- ${examples().join('|')}|--all\n`)
+      process.exit(2)
+    }
+    for (const name of names) {
+      step(`example ${name}`)
+      start(name)
+    }
+  },
   check(args) {
     setup()
     node('tooling/check.ts', ...args)
+  },
+  'check:peers'(args) {
+    setup()
+    node('tooling/check-peers.ts', ...args)
   },
   bench(args) {
     setup()

@@ -1,13 +1,13 @@
-import { deleteTokenCacheEntry, getToken, revokeToken } from '@valetkey/sdk'
+import { getToken, revokeToken } from '@valetkey/sdk'
 
 const params = { subject: { type: 'user', id: 'user_42' } } as const
 
 /** Calls an API, and once more with another token if the first one was rejected. */
 export async function callWithFreshToken(call: (token: string) => Promise<Response>): Promise<Response> {
-  const response = await call(await getToken('linear/mybot', params))
+  const token = await getToken('linear/mybot', params)
+  const response = await call(token)
   if (response.status !== 401) return response
-  deleteTokenCacheEntry('linear/mybot', params)
-  return call(await getToken('linear/mybot', params))
+  return call(await getToken('linear/mybot', params, { rejectedToken: token }))
 }
 
 /** Asks the issuing point even if a token is cached: a grant that was revoked there surfaces now. */
