@@ -109,7 +109,7 @@ export function sealEvent(
 }
 
 /** Whether both name the same event with the same history. */
-export function sameHead(one: ChainHead | undefined, other: ChainHead): boolean {
+function sameHead(one: ChainHead | undefined, other: ChainHead): boolean {
   return one !== undefined && one.seq === other.seq && one.hash === other.hash
 }
 

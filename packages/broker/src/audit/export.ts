@@ -7,7 +7,7 @@ import type { CheckpointSigner } from './checkpoint.ts'
 import { readHeads } from './known-heads.ts'
 
 /** The version of the export's format. */
-export const exportVersion = 1
+const exportVersion = 1
 
 const pageSize = 1000
 

@@ -3,7 +3,7 @@ import { parseStrictObject } from '../strict-json.ts'
 import { type Algorithm, isAlgorithm } from './algorithms.ts'
 
 /** Above this a token is refused unread. */
-export const maxTokenBytes = 16_384
+const maxTokenBytes = 16_384
 
 /** A signed JWT that has been read and not yet verified: nothing in it is true so far. */
 export interface CompactToken {

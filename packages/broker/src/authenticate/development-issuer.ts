@@ -7,10 +7,10 @@ import { checkTimes } from './token-times.ts'
 import type { VerifiedIdentity } from './verified-identity.ts'
 
 /** The `typ` of development identities; no other token may carry it, and they no other. */
-export const developmentIdentityType = 'vk-id+jwt'
+const developmentIdentityType = 'vk-id+jwt'
 
 /** The longest life of a development identity: they lie in `.env.local` files. */
-export const longestDevelopmentSeconds = 43_200
+const longestDevelopmentSeconds = 43_200
 
 /** Makes and checks the broker's own identities for developers' machines. */
 export interface DevelopmentIssuer {

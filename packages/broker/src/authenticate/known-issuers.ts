@@ -27,7 +27,7 @@ export interface KnownIssuer {
  * Platforms whose issuer signs for many tenants, so that a loose `sub` would admit strangers. Sources: the
  * workload identity fact sheet. An issuer that is not here needs a `sub` that says something.
  */
-export const knownIssuers: readonly KnownIssuer[] = [
+const knownIssuers: readonly KnownIssuer[] = [
   {
     platform: 'GitHub Actions',
     issuers: ['https://token.actions.githubusercontent.com', 'https://token.actions.githubusercontent.com/*'],

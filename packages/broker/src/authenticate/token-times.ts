@@ -1,7 +1,7 @@
 import type { Refusal } from '../refusal.ts'
 
 /** How far clocks may differ. */
-export const leewaySeconds = 30
+const leewaySeconds = 30
 
 /** When a token holds, in seconds since the epoch (RFC 7519 NumericDate). */
 export interface TokenTimes {

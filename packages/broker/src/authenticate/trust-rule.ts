@@ -24,7 +24,7 @@ export interface TrustRule {
 export type TrustRuleInput = Omit<TrustRule, 'id' | 'projectId' | 'projectName'>
 
 /** The longest a token may live, and the default of a rule. */
-export const longestAgeSeconds = 86_400
+const longestAgeSeconds = 86_400
 
 const fields: ReadonlySet<string> = new Set(['environment', 'issuer', 'claims', 'audience', 'maxAgeSeconds'])
 const environmentName = /^[a-z0-9][a-z0-9._-]{0,62}$/i

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose'
 import type { SigningKey } from '../secrets/signing-keys.ts'
 
 /** The `typ` of attestations; no other token may carry it, and they no other. */
-export const attestationType = 'vk-trigger+jwt'
+const attestationType = 'vk-trigger+jwt'
 
 /** How long one counts. */
 const ttlSeconds = 60

@@ -7,7 +7,7 @@ import { matchesHash, normalizeTypedCode } from './secrets.ts'
 const maxTries = { long: 10, typed: 3 } as const
 
 /** How long the code in a return URL lives. */
-export const returnCodeMs = 60_000
+const returnCodeMs = 60_000
 
 /** Where a request stands: what nobody has swept yet is over all the same. */
 export function statusAt(

@@ -47,7 +47,7 @@ const newAttachment = z.strictObject({
 })
 
 /** Attachments of one connector and project, as the wire shows them. */
-export function describeAttachments(
+function describeAttachments(
   connector: ConnectorRow,
   project: Pick<ProjectRow, 'id' | 'name'>,
   attachments: readonly NamedAttachment[],

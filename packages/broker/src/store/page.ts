@@ -13,7 +13,7 @@ export interface Position {
 }
 
 /** The opaque cursor of a position. */
-export function encodeCursor(position: Position): string {
+function encodeCursor(position: Position): string {
   return Buffer.from(JSON.stringify([position.createdAt, position.id])).toString('base64url')
 }
 

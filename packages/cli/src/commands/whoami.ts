@@ -66,7 +66,7 @@ function projectName(project: unknown): string {
 }
 
 /** One line about the identity; also used by `doctor`. */
-export function identityText(identity: IdentityFinding | Failure): string {
+function identityText(identity: IdentityFinding | Failure): string {
   if (!('found' in identity)) return `Identity: none. ${identity.message}`
   if (!identity.found) return `Identity: none. ${identity.reason}`
   const { claims } = identity

@@ -88,6 +88,6 @@ async function checkToken(shell: Shell): Promise<Finding> {
 }
 
 /** A failure as a finding. */
-export function asFinding(name: string, failure: Failure): Finding {
+function asFinding(name: string, failure: Failure): Finding {
   return fail(name, failure.message, failure.next ?? '`valetkey dev` starts a broker on this machine.')
 }

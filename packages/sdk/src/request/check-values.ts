@@ -5,7 +5,7 @@ export const maxIdLength = 2048
 /** The longest credential that is accepted (what a broker reads). */
 export const maxCredentialLength = 16_384
 /** The most entries a list may have. */
-export const maxListLength = 1000
+const maxListLength = 1000
 /** The most a whole request may come to: what a broker reads. */
 export const maxRequestLength = 65_536
 

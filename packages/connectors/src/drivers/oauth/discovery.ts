@@ -49,7 +49,7 @@ export async function discover(
 }
 
 /** Discovery's own address first: it is the one most servers have; then those of RFC 8414. */
-export function metadataUrls(serverUrl: string): readonly string[] {
+function metadataUrls(serverUrl: string): readonly string[] {
   const { origin, pathname } = new URL(serverUrl)
   const path = pathname.replace(/\/+$/, '')
   return [

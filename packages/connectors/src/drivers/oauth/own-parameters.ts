@@ -1,5 +1,5 @@
 /** Parameters that are OAuth's own: whoever could set one of these could undo what protects the consent. */
-export const oauthOwnParameters: ReadonlySet<string> = new Set([
+const oauthOwnParameters: ReadonlySet<string> = new Set([
   'audience',
   'authorization_details',
   'claims',
