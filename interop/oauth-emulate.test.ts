@@ -110,7 +110,10 @@ describe('Linear', () => {
     const grant = await agree('linear', settings, { scopes: ['read', 'issues:create'] })
     expect(grant.credential.granted.scopes).toEqual(['issues:create', 'read'])
     expect(grant.identity.externalSubject).toBeTypeOf('string')
-    const issued = driverOf('linear').consent.issue(settings, grant, { ...request, scopes: ['read'] })
+    const issued = driverOf('linear').consent.issue(settings.configuration, grant, {
+      ...request,
+      scopes: ['read'],
+    })
     expect(issued).toMatchObject({ outcome: 'minted', origins: [url], enforcedBy: 'none' })
 
     const { kept, result } = await refresh('linear', settings, grant)
@@ -249,7 +252,10 @@ describe('Slack', () => {
       granted: { scopes: ['search:read'] },
     })
     expect(grant.credential).not.toHaveProperty('refreshToken')
-    const issued = driverOf('slack').consent.issue(settings, grant, { ...request, scopes: ['search:read'] })
+    const issued = driverOf('slack').consent.issue(settings.configuration, grant, {
+      ...request,
+      scopes: ['search:read'],
+    })
     expect(issued).toMatchObject({ outcome: 'minted', origins: [url], enforcedBy: 'provider' })
     expect((await refresh('slack', settings, grant)).result).toEqual({ outcome: 'ended' })
     // emulate has no auth.revoke.
@@ -295,7 +301,7 @@ describe('GitHub', () => {
       name: 'octocat',
       claims: { email: 'octocat@example.com', emailVerified: true },
     })
-    const issued = consent.issue(settings, grant, request)
+    const issued = consent.issue(settings.configuration, grant, request)
     if (issued.outcome !== 'minted') throw new Error(issued.message)
     const answer = await fetch(`${url}/user`, { headers: { authorization: `Bearer ${issued.token}` } })
     expect(await answer.json()).toMatchObject({ login: 'octocat' })

@@ -109,9 +109,9 @@ describe('OAuth consent at a certified provider', () => {
     expect(grant.credential.refreshToken).toBeTypeOf('string')
     expect(grant.credential.granted.scopes).toEqual(expect.arrayContaining(['offline_access', 'openid']))
 
-    const issued = consent.issue(settings, grant, { ...person, scopes: ['email'] })
+    const issued = consent.issue(settings.configuration, grant, { ...person, scopes: ['email'] })
     expect(issued).toMatchObject({ outcome: 'minted', origins: [server.issuer], enforcedBy: 'none' })
-    expect(consent.issue(settings, grant, { ...person, scopes: ['write'] })).toMatchObject({
+    expect(consent.issue(settings.configuration, grant, { ...person, scopes: ['write'] })).toMatchObject({
       reason: 'above_grant',
     })
 
@@ -163,12 +163,12 @@ describe('OAuth consent at a certified provider', () => {
     expect(grant.credential.granted).toMatchObject({ resources: [resource], scopes: ['read'] })
     const { result } = await refresh(settings, grant)
     expect(result).toMatchObject({ credential: { granted: { resources: [resource] } } })
-    expect(consent.issue(settings, grant, { ...person, resources: [resource] })).toMatchObject({
+    expect(consent.issue(settings.configuration, grant, { ...person, resources: [resource] })).toMatchObject({
       outcome: 'minted',
     })
-    expect(consent.issue(settings, grant, { ...person, resources: ['https://other.example'] })).toMatchObject(
-      { reason: 'above_grant' },
-    )
+    expect(
+      consent.issue(settings.configuration, grant, { ...person, resources: ['https://other.example'] }),
+    ).toMatchObject({ reason: 'above_grant' })
   })
 
   it('redeems nothing for another issuer, another verifier or another state', async () => {

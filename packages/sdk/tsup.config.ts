@@ -2,5 +2,9 @@ import { defineConfig } from 'tsup'
 import { moduleByModule } from '../../tooling/tsup-library.ts'
 
 export default defineConfig(
-  moduleByModule({ index: 'src/index.ts', 'webhooks/index': 'src/webhooks/index.ts' }),
+  moduleByModule({
+    index: 'src/index.ts',
+    'sign-in/index': 'src/sign-in/index.ts',
+    'webhooks/index': 'src/webhooks/index.ts',
+  }),
 )

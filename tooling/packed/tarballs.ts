@@ -11,6 +11,7 @@ export interface Tarball {
   /** Paths inside the package. */
   readonly files: readonly string[]
   readonly manifest: Manifest
+  readonly isAdapter: boolean
 }
 
 /** What tests read of a packed `package.json`. */
@@ -30,7 +31,7 @@ const pnpm = existsSync(ownPnpm) ? ownPnpm : 'pnpm'
 /** Packs every published package, as built, into a folder. */
 export async function packAll(folder: string): Promise<readonly Tarball[]> {
   const tarballs: Tarball[] = []
-  for (const { directory } of publishedPackages) {
+  for (const { directory, isAdapter } of publishedPackages) {
     const cwd = join(root, directory)
     if (!existsSync(join(cwd, 'dist')))
       throw new Error(`${directory} is not built: run \`npm run setup\` first`)
@@ -40,7 +41,7 @@ export async function packAll(folder: string): Promise<readonly Tarball[]> {
       cwd,
       env: process.env,
     })
-    tarballs.push(await readTarball(pathIn(packed)))
+    tarballs.push({ ...(await readTarball(pathIn(packed))), isAdapter })
   }
   return tarballs
 }
@@ -52,7 +53,7 @@ function pathIn(packed: string): string {
   return first.filename
 }
 
-async function readTarball(path: string): Promise<Tarball> {
+async function readTarball(path: string): Promise<Omit<Tarball, 'isAdapter'>> {
   const options = { cwd: root, env: process.env }
   const files = (await succeed('tar', ['-tzf', path], options)).trim().split('\n')
   const manifest = JSON.parse(

@@ -142,9 +142,12 @@ export interface ConsentDriver {
     access: ProviderAccess,
   ): Promise<ConsentFinished | ConsentRefused>
 
-  /** A token out of the credential as it is, narrowed as far as possible; no call. The broker has checked its end. */
+  /**
+   * A token out of the credential as it is, narrowed as far as possible; no call. The broker has checked its end.
+   * Without the connector's secrets: they are opened for calls only.
+   */
   issue(
-    settings: ConnectorSettings,
+    configuration: JsonObject,
     grant: { readonly credential: GrantCredential; readonly identity: GrantIdentity },
     request: MintRequest,
   ): MintedToken | MintRefusal

@@ -27,7 +27,7 @@ it('exports exactly these values', () => {
 
 it('has exactly these entries, and depends on the protocol and, for webhooks, on jose', () => {
   const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-  expect(Object.keys(manifest.exports)).toEqual(['.', './webhooks'])
+  expect(Object.keys(manifest.exports)).toEqual(['.', './sign-in', './webhooks'])
   expect(Object.keys(manifest.dependencies)).toEqual(['@valetkey/protocol', 'jose'])
 })
 

@@ -1,1 +1,1 @@
-export {}
+export { type ConnectOptions, type ConnectProfile, connect } from './connect.ts'

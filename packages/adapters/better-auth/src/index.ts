@@ -1,1 +1,1 @@
-export {}
+export { type ConnectOptions, connect } from './connect.ts'

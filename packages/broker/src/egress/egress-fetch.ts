@@ -68,7 +68,10 @@ export function createEgress(options: EgressOptions): Egress {
             `"${url.hostname}" answered with more than ${maxBytes} bytes`,
           )
         const answer = new Response(
-          source === null ? null : limitBody(source, { maxBytes, tooLarge, call }),
+          source === null
+            ? null
+            : // Where the DOM's types are loaded as well, as some frameworks do, undici's stream is of another type.
+              limitBody(source as ReadableStream<Uint8Array>, { maxBytes, tooLarge, call }),
           {
             status: response.status,
             statusText: response.statusText,

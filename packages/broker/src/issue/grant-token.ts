@@ -127,8 +127,8 @@ function handOut(
         : { reason: 'above_ceiling', part: above },
     )
   }
-  const settings = { configuration: input.grant.configuration, secrets: {} }
-  const issued = driver.consent.issue(settings, { credential, identity: row.identity }, effective)
+  const { configuration } = input.grant
+  const issued = driver.consent.issue(configuration, { credential, identity: row.identity }, effective)
   if (issued.outcome === 'refused') {
     const missing = issued.reason === 'above_grant' && effective.subject.type === 'user'
     return refuse(missing ? { reason: 'consent_required', message: issued.message } : refusalOf(issued))

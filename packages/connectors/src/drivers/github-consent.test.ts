@@ -153,9 +153,14 @@ describe('a person', () => {
     const granted = await finish('code=c-1')
     if (granted?.outcome !== 'granted') throw new Error('not granted')
     const request = { ...appRequest(), subject: { type: 'user', id: 'u' } } as const
-    expect(consent.issue(settings, granted, request)).toMatchObject({ token: 'ghu_1', enforcedBy: 'none' })
+    expect(consent.issue(settings.configuration, granted, request)).toMatchObject({
+      token: 'ghu_1',
+      enforcedBy: 'none',
+    })
     const authorizationDetails = [{ type: 'github_app_installation', repositories: ['a/b'] }]
-    expect(consent.issue(settings, granted, { ...request, authorizationDetails })).toMatchObject({
+    expect(
+      consent.issue(settings.configuration, granted, { ...request, authorizationDetails }),
+    ).toMatchObject({
       reason: 'above_grant',
     })
     expect(await driver.mint(settings, request, access)).toMatchObject({ reason: 'no_credential' })
@@ -262,6 +267,8 @@ describe('an installation', () => {
     const finished = await install('code=c-1&installation_id=100')
     if (finished?.outcome !== 'granted') throw new Error('not granted')
     expect(await endGrant(settings, finished.credential, access)).toBe('unsupported')
-    expect(consent.issue(settings, finished, appRequest())).toMatchObject({ reason: 'no_credential' })
+    expect(consent.issue(settings.configuration, finished, appRequest())).toMatchObject({
+      reason: 'no_credential',
+    })
   })
 })

@@ -95,10 +95,10 @@ export const githubConsent: ConsentDriver = {
     callback.start.kind === 'installation'
       ? finishInstallation(settings, callback, access)
       : finishConsent(connect(settings), callback, access),
-  issue(settings, grant, request) {
+  issue(configuration, grant, request) {
     if (request.authorizationDetails.length > 0)
       return refused('above_grant', "A person's token at GitHub can't be narrowed by authorizationDetails")
-    return issueToken(connect(settings), grant, request)
+    return issueToken({ provider, origins: originsOf(configuration) }, grant, request)
   },
   refresh: (settings, credential, access, keep) =>
     refreshCredential(connect(settings), credential, access, keep),
@@ -110,8 +110,12 @@ export const githubConsent: ConsentDriver = {
   },
 }
 
+function originsOf(configuration: JsonObject): readonly string[] {
+  return [new URL(stored.parse(configuration).apiUrl).origin]
+}
+
 function connect({ configuration, secrets }: ConnectorSettings): OAuthConnection {
-  const { apiUrl, webUrl, clientId, clientSecret } = stored.parse({ ...configuration, ...secrets })
+  const { webUrl, clientId, clientSecret } = stored.parse({ ...configuration, ...secrets })
   if (clientId === undefined || clientSecret === undefined)
     throw new InvalidSettings('clientId and clientSecret are required for consent at GitHub')
   return {
@@ -122,10 +126,10 @@ function connect({ configuration, secrets }: ConnectorSettings): OAuthConnection
     },
     client: { id: clientId, authMethod: 'client_secret_post', secret: clientSecret },
     quirks: { ...plainQuirks, errorCodes },
-    origins: [new URL(apiUrl).origin],
+    origins: originsOf(configuration),
     authorizationUrlParams: {},
     refreshTokens: true,
-    identify: (token, access) => identify(gitHubApi(access, apiUrl, token)),
+    identify: (token, access) => identify(gitHubApi(access, stored.parse(configuration).apiUrl, token)),
   }
 }
 

@@ -200,7 +200,7 @@ describe('afterwards', () => {
       identity: { installationId: 'T1', tenantId: 'T1' },
     }
     const issue = (installationId: string) =>
-      consent.issue(settings, grant, { ...appRequest(), installationId })
+      consent.issue(settings.configuration, grant, { ...appRequest(), installationId })
     expect(issue('T1')).toMatchObject({ outcome: 'minted', installationId: 'T1' })
     expect(issue('T2')).toMatchObject({ reason: 'installation_required' })
   })

@@ -94,10 +94,10 @@ export function slackConsent(originsOf: (configuration: JsonObject) => readonly 
         identity,
       }
     },
-    issue(settings, grant, request) {
+    issue(configuration, grant, request) {
       if (request.installationId !== undefined && request.installationId !== grant.identity.tenantId)
         return refused('installation_required', 'The grant is not of the workspace that installationId names')
-      return issueToken(connect(settings, kindOf(grant.credential)), grant, request)
+      return issueToken({ provider, origins: originsOf(configuration) }, grant, request)
     },
     async refresh(settings, credential, access, keep) {
       const kind = kindOf(credential)

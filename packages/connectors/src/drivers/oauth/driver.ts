@@ -83,9 +83,9 @@ export function oauthServiceDriver(service: OAuthService): Driver {
         return denied('provider_refused', 'The connector no longer takes the consent of users')
       return await finishConsent(connection, callback, access)
     },
-    issue(settings, grant, request) {
+    issue(configuration, grant, request) {
       // A grant serves whoever it is asked for; which subject that is has been decided by the caller.
-      return issueToken(resolve(settings).connection, grant, request)
+      return issueToken(resolve({ configuration, secrets: {} }).connection, grant, request)
     },
     refresh: (settings, credential, access, keep) =>
       refreshCredential(resolve(settings).connection, credential, access, keep),

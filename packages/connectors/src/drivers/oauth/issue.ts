@@ -5,6 +5,9 @@ import type { OAuthConnection } from './connection.ts'
 import { rememberedBy } from './credential.ts'
 import { canonical } from './details.ts'
 
+/** As much of a connection as a token is handed out with. */
+export type IssuingConnection = Pick<OAuthConnection, 'provider' | 'origins' | 'defaultAudience'>
+
 /** Scopes that shape the consent and open nothing: providers leave them out of what they say was granted. */
 const consentScopes: readonly string[] = ['openid', 'offline_access']
 
@@ -15,7 +18,7 @@ const consentScopes: readonly string[] = ['openid', 'offline_access']
  * scopes than were asked for: else nobody holds it to the request.
  */
 export function issueToken(
-  connection: OAuthConnection,
+  connection: IssuingConnection,
   grant: { readonly credential: GrantCredential; readonly identity: GrantIdentity },
   request: MintRequest,
 ): MintedToken | MintRefusal {
@@ -50,7 +53,7 @@ export function about(identity: GrantIdentity): Partial<MintedToken> {
 }
 
 function partAbove(
-  connection: OAuthConnection,
+  connection: IssuingConnection,
   credential: GrantCredential,
   request: MintRequest,
 ): string | undefined {

@@ -22,7 +22,11 @@ const person: MintRequest = { ...appRequest(), subject: { type: 'user', id: 'u1'
 describe('issuing', () => {
   const settings = settingsAt('https://as.example')
   const issue = (changes: Partial<MintRequest> = {}) =>
-    consent.issue(settings, { credential, identity: { externalSubject: 's-1' } }, { ...person, ...changes })
+    consent.issue(
+      settings.configuration,
+      { credential, identity: { externalSubject: 's-1' } },
+      { ...person, ...changes },
+    )
 
   test('gives the token as it is, and says who holds it to the request', () => {
     expect(issue()).toEqual({

@@ -59,7 +59,7 @@ describe.each([
       accessExpiresAtMs: null,
       granted: { scopes: [], resources: [], authorizationDetails: [] },
     }
-    const issued = driver.consent?.issue(settings, { credential, identity: {} }, appRequest())
+    const issued = driver.consent?.issue(settings.configuration, { credential, identity: {} }, appRequest())
     if (issued?.outcome !== 'minted') throw new Error('not issued')
     if (origins !== undefined) expect(issued.origins).toEqual(origins)
     for (const origin of issued.origins) expect(new URL(origin).origin).toBe(origin)

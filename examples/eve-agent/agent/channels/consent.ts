@@ -1,0 +1,3 @@
+import { consentReturn } from '@valetkey/eve'
+
+export default consentReturn('/valetkey/return')
