@@ -1,10 +1,12 @@
 // Databases and trails for the tests of this folder; not part of the package.
+import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { type CryptoKey, exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose'
 import { Kysely, type LogEvent, PGliteDialect, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { migrate } from '../store/migrate.ts'
 import type { Schema } from '../store/schema.ts'
+import { testDatabaseFolder } from '../store/test-database.ts'
 import { startTestPostgres } from '../store/test-postgres.ts'
 import type { ExportedEvent } from './chain.ts'
 import type { CheckpointKey } from './checkpoint.ts'
@@ -43,11 +45,16 @@ async function prepared(
   }
 }
 
-/** The embedded engine, in memory. */
+/** The embedded engine, on a database of this test file's own. */
 export async function openPglite(): Promise<TestDatabase> {
   const { log, list } = counting()
-  const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite: new PGlite() }), log })
-  return prepared(db, list, () => db.destroy())
+  const { database, remove } = testDatabaseFolder()
+  const pglite = database === 'memory' ? new PGlite() : new PGlite(join(database.folder, 'db'))
+  const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }), log })
+  return prepared(db, list, async () => {
+    await db.destroy()
+    remove()
+  })
 }
 
 /** A real PostgreSQL of this test file's own. */

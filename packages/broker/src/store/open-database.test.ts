@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { silentLog } from '../log.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { type OpenDatabase, openEmbedded, openPostgres } from './open-database.ts'
+import { type TestDatabaseFolder, testDatabaseFolder } from './test-database.ts'
 import { startTestPostgres, type TestPostgres } from './test-postgres.ts'
 
 let server: TestPostgres
@@ -23,14 +24,32 @@ afterEach(async () => {
   for (const database of opened.splice(0)) await database.close()
 })
 
-const engines = {
-  pglite: async () => keep(await openEmbedded({ folder: 'memory', log: silentLog })),
-  postgres: async () => keep(openPostgres({ url: await server.createDatabase(), log: silentLog })),
+const folders: TestDatabaseFolder[] = []
+afterAll(() => {
+  for (const folder of folders) folder.remove()
+})
+
+/** On a copy of a migrated database: making one takes the embedded engine seconds. */
+async function openCopy(): Promise<OpenDatabase> {
+  const copy = testDatabaseFolder()
+  folders.push(copy)
+  const folder = copy.database === 'memory' ? 'memory' : copy.database.folder
+  return keep(await openEmbedded({ folder, log: silentLog }))
 }
 
-describe.each(Object.entries(engines))('%s', (engine, open) => {
-  it('has every table of the schema once migrated, and nothing pending', { timeout: 30_000 }, async () => {
-    const database = await open()
+const openServer = async () => keep(openPostgres({ url: await server.createDatabase(), log: silentLog }))
+
+const engines = {
+  pglite: {
+    empty: async () => keep(await openEmbedded({ folder: 'memory', log: silentLog })),
+    open: openCopy,
+  },
+  postgres: { empty: openServer, open: openServer },
+}
+
+describe.each(Object.entries(engines))('%s', (engine, { empty, open }) => {
+  it('has every table of the schema once migrated, and nothing pending', { timeout: 60_000 }, async () => {
+    const database = await empty()
     expect(database.engine).toBe(engine)
     const { db } = database
     expect(await migrate(db)).toContain('0001-foundation')
