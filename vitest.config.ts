@@ -15,8 +15,8 @@ function project(name: string, include: string[], testTimeout: number, exclude: 
       hookTimeout: 60_000,
       environment: 'node' as const,
       restoreMocks: true,
-      // One migrated database for the run: each broker of a test starts on a copy.
-      globalSetup: ['./tooling/test-database.ts'],
+      // Temporary files in memory; then one migrated database for the run: each broker of a test starts on a copy.
+      globalSetup: ['./tooling/test-folder.ts', './tooling/test-database.ts'],
     },
   }
 }
