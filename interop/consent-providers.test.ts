@@ -130,6 +130,21 @@ describe('Slack, through a broker', () => {
     expect(await test(answer.token)).toMatchObject({ ok: true })
   })
 
+  it('gives a person the token of the workspace that they named', async () => {
+    const subject = { type: 'user', id: 'bob' } as const
+    const asApp = await client.getTokenResponse('slack/mybot', { subject: { type: 'user', id: 'ann' } })
+    const installationId = asApp.tenantId ?? ''
+    const params = { subject, installationId }
+    const started = await client.startAuthorization('slack/mybot', params, { callbackUrl: returnUrl })
+    const { request, verifier } = started
+    await client.completeAuthorization({ request, verifier, code: await agree(started), subject })
+    expect((await client.getTokenResponse('slack/mybot', params)).token).toMatch(/^xoxp-/)
+    await client.revokeToken('slack/mybot', params)
+    await expect(client.getToken('slack/mybot', params)).rejects.toMatchObject({
+      code: 'user_authorization_required',
+    })
+  })
+
   it('installs the app in a workspace, whose token the app then gets', async () => {
     const started = await client.startInstallation('slack/mybot', {}, { callbackUrl: returnUrl })
     const { request, verifier } = started

@@ -121,7 +121,9 @@ describe('Linear', () => {
     if (result?.outcome !== 'refreshed') throw new Error('not refreshed')
     expect((await refresh('linear', settings, grant)).result).toEqual({ outcome: 'ended' })
     const { consent } = driverOf('linear')
-    expect(await consent.endGrant?.(settings, result.credential, access)).toBe('revoked')
+    expect(await consent.endGrant?.(settings, result.credential, access, { accountInUse: false })).toBe(
+      'revoked',
+    )
     const successor = { ...grant, credential: result.credential }
     expect((await refresh('linear', settings, successor)).result).toEqual({ outcome: 'ended' })
   })
@@ -170,7 +172,9 @@ describe('Google', () => {
     expect(kept).toEqual([])
     expect(result).toMatchObject({ credential: { refreshToken: grant.credential.refreshToken } })
     const { consent } = driverOf('google')
-    expect(await consent.endGrant?.(settings, grant.credential, access)).toBe('revoked')
+    expect(await consent.endGrant?.(settings, grant.credential, access, { accountInUse: false })).toBe(
+      'revoked',
+    )
     expect((await refresh('google', settings, grant)).result).toEqual({ outcome: 'ended' })
   })
 })
@@ -196,7 +200,9 @@ describe('Microsoft', () => {
     expect(kept).toHaveLength(1)
     expect(result).toMatchObject({ outcome: 'refreshed' })
     const { consent } = driverOf('microsoft')
-    expect(await consent.endGrant?.(settings, grant.credential, access)).toBe('unsupported')
+    expect(await consent.endGrant?.(settings, grant.credential, access, { accountInUse: false })).toBe(
+      'unsupported',
+    )
   })
 })
 
@@ -221,7 +227,9 @@ describe('Okta', () => {
     expect(kept).toHaveLength(1)
     if (result?.outcome !== 'refreshed') throw new Error('not refreshed')
     const { consent } = driverOf('okta')
-    expect(await consent.endGrant?.(settings, result.credential, access)).toBe('revoked')
+    expect(await consent.endGrant?.(settings, result.credential, access, { accountInUse: false })).toBe(
+      'revoked',
+    )
     const successor = { ...grant, credential: result.credential }
     expect((await refresh('okta', settings, successor)).result).toEqual({ outcome: 'ended' })
   })
@@ -260,7 +268,9 @@ describe('Slack', () => {
     expect((await refresh('slack', settings, grant)).result).toEqual({ outcome: 'ended' })
     // emulate has no auth.revoke.
     const { consent } = driverOf('slack')
-    expect(await consent.endGrant?.(settings, grant.credential, access)).toBe('unsupported')
+    expect(await consent.endGrant?.(settings, grant.credential, access, { accountInUse: false })).toBe(
+      'unsupported',
+    )
   })
 
   it('installs the app in a workspace', async () => {

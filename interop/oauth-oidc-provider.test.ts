@@ -125,7 +125,9 @@ describe('OAuth consent at a certified provider', () => {
     ])
 
     expect(await isActive(result.credential.accessToken ?? '')).toBe(true)
-    expect(await consent.endGrant?.(settings, result.credential, access)).toBe('revoked')
+    expect(await consent.endGrant?.(settings, result.credential, access, { accountInUse: false })).toBe(
+      'revoked',
+    )
     expect(await isActive(result.credential.accessToken ?? '')).toBe(false)
     expect((await refresh(settings, { ...grant, credential: result.credential })).result).toEqual({
       outcome: 'ended',
@@ -154,7 +156,9 @@ describe('OAuth consent at a certified provider', () => {
     expect(settings.configuration.tokenEndpointAuthMethod).toBe(method)
     const grant = await agree(settings)
     expect((await refresh(settings, grant)).result).toMatchObject({ outcome: 'refreshed' })
-    expect(await consent.endGrant?.(settings, grant.credential, access)).toBe('revoked')
+    expect(await consent.endGrant?.(settings, grant.credential, access, { accountInUse: false })).toBe(
+      'revoked',
+    )
   })
 
   it('sends the resource with consent, code and refresh', async () => {

@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { Auth, type AuthConfig } from '@auth/core'
 import { connect } from '@valetkey/authjs'
 import { getToken, isConnectError } from '@valetkey/sdk'
+import { createSignIn } from '@valetkey/sdk/sign-in'
 
-const { PORT = '', APP_SECRET = '', LINEAR_API_URL = '', VALETKEY_URL = '' } = process.env
+const { PORT = '', APP_SECRET = '', LINEAR_API_URL = '' } = process.env
+const { issuer } = createSignIn('linear/login')
 const origin = `http://localhost:${PORT}`
 
 const config: AuthConfig = {
@@ -25,7 +27,7 @@ async function issuesOf(headers: Headers): Promise<object | undefined> {
   const answer = await Auth(new Request(`${origin}/auth/session`, { headers }), config)
   const session = (await answer.json()) as { sub: string; user: { name: string } } | null
   if (session === null) return undefined
-  const subject = { type: 'user', id: session.sub, issuer: VALETKEY_URL } as const
+  const subject = { type: 'user', id: session.sub, issuer } as const
   const token = await getToken('linear/login', { subject })
   const listed = await fetch(`${LINEAR_API_URL}/graphql`, {
     method: 'POST',

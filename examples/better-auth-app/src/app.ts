@@ -3,12 +3,14 @@ import { createServer } from 'node:http'
 import { DatabaseSync } from 'node:sqlite'
 import { connect } from '@valetkey/better-auth'
 import { getToken, isConnectError } from '@valetkey/sdk'
+import { createSignIn } from '@valetkey/sdk/sign-in'
 import { betterAuth } from 'better-auth'
 import { getMigrations } from 'better-auth/db/migration'
 import { fromNodeHeaders, toNodeHandler } from 'better-auth/node'
 import { genericOAuth } from 'better-auth/plugins/generic-oauth'
 
-const { PORT = '', APP_SECRET = '', GOOGLE_API_URL = '', VALETKEY_URL = '' } = process.env
+const { PORT = '', APP_SECRET = '', GOOGLE_API_URL = '' } = process.env
+const { issuer } = createSignIn('google/login')
 
 const auth = betterAuth({
   baseURL: `http://localhost:${PORT}`,
@@ -25,7 +27,7 @@ async function calendarOf(headers: Headers): Promise<object | undefined> {
   if (session === null) return undefined
   const accounts = await auth.api.listUserAccounts({ headers })
   const id = accounts.find(({ providerId }) => providerId === 'google')?.accountId ?? ''
-  const token = await getToken('google/login', { subject: { type: 'user', id, issuer: VALETKEY_URL } })
+  const token = await getToken('google/login', { subject: { type: 'user', id, issuer } })
   const answer = await fetch(`${GOOGLE_API_URL}/calendar/v3/calendars/primary/events`, {
     headers: { authorization: `Bearer ${token}` },
   })

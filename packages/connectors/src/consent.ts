@@ -168,5 +168,7 @@ export interface ConsentDriver {
     settings: ConnectorSettings,
     credential: GrantCredential,
     access: ProviderAccess,
+    /** `accountInUse`: another living grant of the connector is of the same account. What it needs must go on. */
+    about: { readonly accountInUse: boolean },
   ): Promise<'revoked' | 'already_ended' | 'unsupported'>
 }

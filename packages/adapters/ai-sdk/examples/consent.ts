@@ -30,9 +30,10 @@ export async function chat(model: LanguageModel, session: Session, messages: UIM
 // #endregion
 
 // #region page
-/** In the browser: how a tool's output is shown. */
-export function show(output: unknown): Shown {
-  if (!isConsentRequired(output)) return { text: JSON.stringify(output) }
+/** In the browser: how the part of a message with a tool's output is shown. */
+export function show({ type, output }: { type: string; output: unknown }): Shown {
+  // Of our own tool only: what an MCP server or another tool returns may look like anything.
+  if (type !== 'tool-calendar' || !isConsentRequired(output)) return { text: JSON.stringify(output) }
   return { text: `Connect ${output.connector}`, link: output.url }
 }
 // #endregion

@@ -38,7 +38,8 @@ export function createAccess(access: AccessOptions): ToolAccess {
 }
 
 function signalOf(input: string | URL | Request): AbortSignal | undefined {
-  return input instanceof Request ? input.signal : undefined
+  // By its shape: a Request may be of another implementation.
+  return typeof input === 'object' && 'signal' in input ? input.signal : undefined
 }
 
 function bothSignals(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | null {

@@ -52,7 +52,13 @@ async function requireConsent<CONTEXT>(error: unknown, call: FailedCall<CONTEXT>
   const causes = causesOf(error)
   const started = causes.find(isConsentRequiredError)
   const missing = causes.find(isMissingConsent)
-  if (started !== undefined || missing === undefined) return started
+  if (started !== undefined) {
+    // Begun in `execute`, by an MCP transport for instance: the app has to know of it all the same.
+    call.secrets.add(started.challenge.verifier)
+    await call.onConsentRequired?.(started.challenge, call.context)
+    return started
+  }
+  if (missing === undefined) return undefined
   const { client, options, binding, callbackUrl, deviceCode, webhook } = call
   return toConsentRequired(
     missing,

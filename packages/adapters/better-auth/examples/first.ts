@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { connect } from '@valetkey/better-auth'
 import { getToken } from '@valetkey/sdk'
+import { createSignIn } from '@valetkey/sdk/sign-in'
 import { betterAuth } from 'better-auth'
 import { genericOAuth } from 'better-auth/plugins/generic-oauth'
 
@@ -14,6 +15,6 @@ export async function googleToken(headers: Headers): Promise<string> {
   const accounts = await auth.api.listUserAccounts({ headers })
   const id = accounts.find(({ providerId }) => providerId === 'google')?.accountId
   if (id === undefined) throw new Error('Not signed in with Google')
-  const issuer = process.env.VALETKEY_URL ?? ''
+  const { issuer } = createSignIn('google/login')
   return getToken('google/login', { subject: { type: 'user', id, issuer } })
 }

@@ -24,6 +24,8 @@ describe('the way back from a consent', () => {
     '//evil.example/eve/v1/connections/notes/callback/a/b',
     '/\\evil.example/eve/v1/connections/notes/callback/a/b',
     '/eve/v1/session',
+    '/eve/v1/connections/../callback/../session',
+    '/eve/v1/connections/%2e%2e/callback/%2e%2e/session',
     '/eve/v1/connections/notes/callback/a/b?error=x',
     '/eve/v1/connections/notes/callback/a/b\n',
     '',

@@ -30,7 +30,10 @@ export function returnUrl(callbackUrl: string, path: string | undefined): string
 export function answer(query: URLSearchParams): Response {
   const to = query.get('to') ?? ''
   const request = query.get('request')
-  if (!eveCallback.test(to) || request === null) return page(400, 'This is not a way back from a consent.')
+  // A path that is not its own normal form leads elsewhere.
+  const isPlain = URL.canParse(to, 'http://localhost') && new URL(to, 'http://localhost').pathname === to
+  if (!isPlain || !eveCallback.test(to) || request === null)
+    return page(400, 'This is not a way back from a consent.')
   if (query.has('error'))
     return page(200, 'Nothing was connected. Go back to the conversation and write on from there.')
   return new Response(null, {

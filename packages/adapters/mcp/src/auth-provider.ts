@@ -59,11 +59,14 @@ export function connectAuthProvider(
   const call = callOptions(options)
   let held: Held
   let failed: Held
+  let isDealing = false
 
   async function tokens(): Promise<ConnectOAuthTokens | undefined> {
     try {
       const { token, expiresAt } = await client.getTokenResponse(connector, params, call)
-      held = { token }
+      // A client that deals with a 401 asks once more on the way, and sends nothing with the answer.
+      if (!isDealing) held = { token }
+      isDealing = false
       const expiresIn = Math.max(0, Math.floor((expiresAt - Date.now()) / 1000))
       return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, issuer: nowhere }
     } catch (error) {
@@ -80,8 +83,12 @@ export function connectAuthProvider(
     tokens,
     remember() {
       failed = held
+      isDealing = true
     },
-    refuse: () => refuseAfter(failed, connector, params, { ...options, client }),
+    refuse() {
+      isDealing = false
+      return refuseAfter(failed, connector, params, { ...options, client })
+    },
   })
 }
 

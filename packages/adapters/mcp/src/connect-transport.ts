@@ -46,6 +46,7 @@ export function connectTransport(
   const { origin } = new URL(url)
   const send = client.createFetch(connector, params, { ...callOptions(options), allowOrigins: [origin] })
   let refusal: Refusal | undefined
+  let hasStreamed = false
 
   async function refuse(): Promise<never> {
     if (refusal === undefined)
@@ -76,14 +77,18 @@ export function connectTransport(
     }),
     async fetch(input, init) {
       if (!isForServer(input, init, origin)) return new Response(null, { status: 404 })
+      const isStream = methodOf(input, init) === 'GET'
       try {
         const response = await send(input, init)
+        if (isStream && response.ok) hasStreamed = true
         if (response.status === 403) refusal = { status: 403 }
         if (response.status !== 401) return response
         refusal = { status: 401 }
         await response.body?.cancel()
       } catch (error) {
         if (!isConnectError(error) || error.code === 'aborted') throw error
+        // A stream that was open is opened again after an error, and never again after a 401.
+        if (isStream && hasStreamed && error.retryable) throw error
         refusal = { error }
       }
       // Thrown here, it would be lost in an EventSource; answered so, every client asks `authProvider`, which throws it.
@@ -95,10 +100,15 @@ export function connectTransport(
 
 /** True for what MCP sends to its server; discovery asks by GET, for JSON. */
 function isForServer(...[input, init, origin]: [...Parameters<typeof fetch>, origin: string]): boolean {
-  const request = input instanceof Request ? input : undefined
+  // By its shape: a Request may be of another implementation.
+  const request = typeof input === 'object' && 'method' in input ? input : undefined
   const asked = new URL(request?.url ?? String(input))
   if (asked.origin !== origin || asked.pathname.startsWith('/.well-known/')) return false
   const headers = new Headers(init?.headers ?? request?.headers)
-  const method = init?.method ?? request?.method ?? 'GET'
-  return method.toUpperCase() !== 'GET' || headers.get('accept')?.includes('text/event-stream') === true
+  return methodOf(input, init) !== 'GET' || headers.get('accept')?.includes('text/event-stream') === true
+}
+
+function methodOf(...[input, init]: Parameters<typeof fetch>): string {
+  const ofRequest = typeof input === 'object' && 'method' in input ? input.method : undefined
+  return (init?.method ?? ofRequest ?? 'GET').toUpperCase()
 }

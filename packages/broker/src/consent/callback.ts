@@ -14,6 +14,7 @@ import {
   settle,
   takeState,
 } from '../store/consent-requests.ts'
+import { isAccountInUse } from '../store/grant-ending.ts'
 import type { ConsentRequestRow } from '../store/schema.ts'
 import { answerFailure, type BrowserAnswer, type ConsentError, failed, goingTo } from './browser-answer.ts'
 import { browserActor, refusedConsent, requestEvent } from './consent-events.ts'
@@ -279,10 +280,13 @@ function answerConsent(context: BrokerContext, row: ConsentRequestRow, code?: st
 async function endAtOnce(
   context: BrokerContext,
   { driver, consent, connector }: OpenRequest,
-  { credential }: ConsentFinished,
+  { credential, identity }: ConsentFinished,
 ): Promise<void> {
   try {
-    await consent.endGrant?.(openSettings(context.keyRing, connector), credential, providerAccess(context))
+    const settings = openSettings(context.keyRing, connector)
+    await consent.endGrant?.(settings, credential, providerAccess(context), {
+      accountInUse: await isAccountInUse(context.db, { connector_id: connector.id, identity }),
+    })
   } catch (error) {
     context.log('warn', 'a grant that was not kept could not be ended at its provider', {
       service: driver.service,

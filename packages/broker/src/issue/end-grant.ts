@@ -1,6 +1,6 @@
 import type { BrokerContext } from '../context.ts'
 import { findConnectorEvenRemoved } from '../store/connectors.ts'
-import { noteGrantEnding, readEnding } from '../store/grant-ending.ts'
+import { isAccountInUse, noteGrantEnding, readEnding } from '../store/grant-ending.ts'
 import type { GrantRow } from '../store/schema.ts'
 import { openSettings } from './connector-settings.ts'
 import { openCredential } from './grant-credential.ts'
@@ -53,7 +53,9 @@ async function endGrantAtProvider(
     // same transaction. What still waits was made for the settings that were read.
     const state = await readEnding(context.db, grant)
     if (state !== 'ours') return state
-    const outcome = await driver.consent.endGrant(settings, credential, providerAccess(context))
+    const outcome = await driver.consent.endGrant(settings, credential, providerAccess(context), {
+      accountInUse: await isAccountInUse(context.db, grant),
+    })
     context.metrics.providerCall(driver.service, 'revoke', 'ok')
     return outcome === 'unsupported' ? 'unsupported' : 'revoked'
   } catch (error) {

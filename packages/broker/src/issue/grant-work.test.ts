@@ -53,13 +53,19 @@ async function stateOf(id: string) {
   return row
 }
 
-function plant(project: TestProject, userId: string, lifeMs = 3_600_000): Promise<string> {
+function plant(
+  project: TestProject,
+  userId: string,
+  lifeMs = 3_600_000,
+  externalSubject?: string,
+): Promise<string> {
   const credential = credentialUntil(broker.clock.now + lifeMs)
   return plantGrant(broker.context, {
     connector: `fake/${project.name}`,
     project: project.name,
     userId,
     credential: { ...credential, accessToken: `access-of-${userId}` },
+    ...(externalSubject === undefined ? {} : { identity: { externalSubject } }),
   })
 }
 
@@ -199,6 +205,28 @@ describe('ending at the provider', () => {
     const answer = await endEachAtProvider(broker.context, { tokens: [], grants: [claimed] })
     expect(answer).toMatchObject({ providerFailed: 1 })
     expect(provider.calls.endings).toEqual([])
+  })
+
+  it('tells the driver where another living grant is of the same account', async () => {
+    const project = await broker.project()
+    const other = await broker.project()
+    const first = await plant(project, 'ann', undefined, 'octocat')
+    const second = await plant(project, 'bob', undefined, 'octocat')
+    const third = await plant(project, 'cas', undefined, 'hubot')
+    await plant(other, 'ann', undefined, 'hubot')
+    const told: boolean[] = []
+    const endGrant: ConsentDriver['endGrant'] = async (_settings, _credential, _access, about) => {
+      told.push(about.accountInUse)
+      return 'revoked'
+    }
+    Object.assign(provider.consent, { endGrant })
+    for (const id of [first, second, third]) {
+      await broker.manage('DELETE', `${project.connectorPath}/grants/${id}`)
+      await round()
+    }
+    // The second is the last of its account; the account of the third lives on at another connector only.
+    expect(told).toEqual([true, false, false])
+    Object.assign(provider.consent, asBuilt)
   })
 
   it('is audited for each grant, whether the revocation itself or the background did it', async () => {

@@ -2,6 +2,26 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { ended } from './grant-states.ts'
 import type { GrantRow, Schema } from './schema.ts'
 
+/** Whether another living grant of the connector is of the same account at the provider. */
+export async function isAccountInUse(
+  db: Kysely<Schema>,
+  grant: Pick<GrantRow, 'connector_id' | 'identity'> & Partial<Pick<GrantRow, 'id'>>,
+): Promise<boolean> {
+  const { externalSubject, tenantId } = grant.identity
+  if (externalSubject === undefined) return false
+  const other = await db
+    .selectFrom('grants')
+    .select('id')
+    .where('connector_id', '=', grant.connector_id)
+    .where('id', '<>', grant.id ?? '')
+    .where('state', '<>', ended)
+    .where(sql<string>`identity->>'externalSubject'`, '=', externalSubject)
+    .where(sql<string>`coalesce(identity->>'tenantId', '')`, '=', tenantId ?? '')
+    .limit(1)
+    .executeTakeFirst()
+  return other !== undefined
+}
+
 /** Which grants a revocation is about; what is absent does not narrow it. */
 export interface GrantsToEnd {
   readonly connectorId: string

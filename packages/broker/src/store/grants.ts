@@ -144,7 +144,8 @@ function isSameAccount(before: GrantIdentity, after: GrantIdentity): boolean {
 async function noteInstallation(transaction: Transaction<Schema>, key: GrantKey): Promise<void> {
   await transaction
     .updateTable('attachments')
-    .set({ installs: true })
+    // What the app's own key minted before is not served for the installation that is the default now.
+    .set({ installs: true, version: sql<number>`version + 1` })
     .where('connector_id', '=', key.connectorId)
     .where('owner', '=', key.owner)
     .where('installs', '=', false)

@@ -161,7 +161,7 @@ describe('a person', () => {
     expect(
       consent.issue(settings.configuration, granted, { ...request, authorizationDetails }),
     ).toMatchObject({
-      reason: 'above_grant',
+      reason: 'invalid_request',
     })
     expect(await driver.mint(settings, request, access)).toMatchObject({ reason: 'no_credential' })
   })
@@ -176,7 +176,7 @@ describe('ending what a person granted', () => {
   }
 
   test('is asked of GitHub by the client, with the token in the body', async () => {
-    expect(await endGrant(settings, credential, access)).toBe('revoked')
+    expect(await endGrant(settings, credential, access, { accountInUse: false })).toBe('revoked')
     expect(github.seen[0]).toMatchObject({
       headers: { authorization: `Basic ${btoa('Iv1.abc:client-secret-of-the-test')}` },
       body: '{"access_token":"ghu_1"}',
@@ -185,15 +185,29 @@ describe('ending what a person granted', () => {
 
   test('takes a live token: an expired one is refreshed first', async () => {
     answers[tokenPath] = { json: { ...token, access_token: 'ghu_2' } }
-    expect(await endGrant(settings, { ...credential, accessExpiresAtMs: now }, access)).toBe('revoked')
+    expect(
+      await endGrant(settings, { ...credential, accessExpiresAtMs: now }, access, { accountInUse: false }),
+    ).toBe('revoked')
     expect(github.seen.at(-1)?.body).toBe('{"access_token":"ghu_2"}')
+  })
+
+  test('leaves what another living grant of the person needs: one live token ends, an expired one is left', async () => {
+    const tokenEnd = grantEnd.replace(/grant$/, 'token')
+    answers[tokenEnd] = { status: 204 }
+    expect(await endGrant(settings, credential, access, { accountInUse: true })).toBe('revoked')
+    expect(github.seen.map(({ path }) => path)).toEqual([tokenEnd.replace('DELETE ', '')])
+    const expired = { ...credential, accessExpiresAtMs: now }
+    expect(await endGrant(settings, expired, access, { accountInUse: true })).toBe('unsupported')
+    expect(github.seen).toHaveLength(1)
   })
 
   test('is believed done only when the token itself is dead', async () => {
     answers[grantEnd] = { status: 404 }
-    await expect(endGrant(settings, credential, access)).rejects.toThrow(ProviderFault)
+    await expect(endGrant(settings, credential, access, { accountInUse: false })).rejects.toThrow(
+      ProviderFault,
+    )
     answers['GET /api/user'] = { status: 401 }
-    expect(await endGrant(settings, credential, access)).toBe('already_ended')
+    expect(await endGrant(settings, credential, access, { accountInUse: false })).toBe('already_ended')
   })
 })
 
@@ -266,7 +280,7 @@ describe('an installation', () => {
   test('ends on GitHub only', async () => {
     const finished = await install('code=c-1&installation_id=100')
     if (finished?.outcome !== 'granted') throw new Error('not granted')
-    expect(await endGrant(settings, finished.credential, access)).toBe('unsupported')
+    expect(await endGrant(settings, finished.credential, access, { accountInUse: false })).toBe('unsupported')
     expect(consent.issue(settings.configuration, finished, appRequest())).toMatchObject({
       reason: 'no_credential',
     })

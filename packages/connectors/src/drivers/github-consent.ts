@@ -97,15 +97,25 @@ export const githubConsent: ConsentDriver = {
       : finishConsent(connect(settings), callback, access),
   issue(configuration, grant, request) {
     if (request.authorizationDetails.length > 0)
-      return refused('above_grant', "A person's token at GitHub can't be narrowed by authorizationDetails")
+      return refused(
+        'invalid_request',
+        "A person's token at GitHub can't be narrowed by authorizationDetails",
+      )
     return issueToken({ provider, origins: originsOf(configuration) }, grant, request)
   },
   refresh: (settings, credential, access, keep) =>
     refreshCredential(connect(settings), credential, access, keep),
   // An installation is ended by uninstalling the App on GitHub, which is for its owner to do.
-  async endGrant(settings, credential, access) {
+  async endGrant(settings, credential, access, { accountInUse }) {
     if (credential.accessToken === undefined) return 'unsupported'
     const { apiUrl } = stored.parse(settings.configuration)
+    if (accountInUse) {
+      // Ending the authorization would end every token of this person for the App, and only a live one ends alone.
+      if (credential.accessExpiresAtMs !== null && credential.accessExpiresAtMs <= access.now())
+        return 'unsupported'
+      await endUserToken(connect(settings), apiUrl, credential.accessToken, access)
+      return 'revoked'
+    }
     return await endAuthorization(connect(settings), apiUrl, credential, access)
   },
 }

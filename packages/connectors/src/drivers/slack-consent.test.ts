@@ -213,7 +213,7 @@ describe('afterwards', () => {
     [{ status: 404 }, 'unsupported'],
   ] satisfies [FakeAnswer, string][])('ending by auth.revoke: %j is %s', async (answer, outcome) => {
     answers['/api/auth.revoke'] = answer
-    expect(await endGrant(settings, credential('user'), access)).toBe(outcome)
+    expect(await endGrant(settings, credential('user'), access, { accountInUse: false })).toBe(outcome)
     expect(slack.seen[0]?.headers.authorization).toBe('Bearer xoxe.xoxb-1')
   })
 
@@ -233,7 +233,7 @@ describe('afterwards', () => {
     })
     const { configuration, secrets } = settings
     const moved = { configuration: { ...configuration, apiUrl: `${slack.url}/api` }, secrets }
-    expect(await endGrant(moved, credential('installation'), access)).toBe('revoked')
+    expect(await endGrant(moved, credential('installation'), access, { accountInUse: false })).toBe('revoked')
     expect(used).toEqual(['Bearer xoxe.xoxb-1', 'xoxe-1', 'Bearer xoxe.xoxb-2'])
   })
 
@@ -244,7 +244,7 @@ describe('afterwards', () => {
   ])('an expired token whose refresh is answered with %s', async (error, outcome) => {
     answers['/api/auth.revoke'] = { json: { ok: false, error: 'token_expired' } }
     answers['/api/oauth.v2.access'] = { json: { ok: false, error } }
-    const ended = endGrant(settings, credential('user'), access)
+    const ended = endGrant(settings, credential('user'), access, { accountInUse: false })
     if (typeof outcome === 'string') expect(await ended).toBe(outcome)
     else await expect(ended).rejects.toThrow(outcome)
   })
@@ -252,14 +252,22 @@ describe('afterwards', () => {
   test('an expired token without a refresh token has ended', async () => {
     answers['/api/auth.revoke'] = { json: { ok: false, error: 'token_expired' } }
     const { refreshToken: _none, ...unrotated } = credential('user')
-    expect(await endGrant(settings, unrotated, access)).toBe('already_ended')
+    expect(await endGrant(settings, unrotated, access, { accountInUse: false })).toBe('already_ended')
+  })
+
+  test('the one token of an account without rotation is left to another living grant of it', async () => {
+    const { refreshToken: _none, ...unrotated } = credential('user')
+    expect(await endGrant(settings, unrotated, access, { accountInUse: true })).toBe('unsupported')
+    expect(slack.seen).toEqual([])
   })
 
   test.each([{ ok: false, error: 'internal_error' }, { ok: false, error: 'token_expired' }, { ok: 'yes' }])(
     'ending is not claimed after %j',
     async (json) => {
       answers['/api/auth.revoke'] = { json }
-      await expect(endGrant(settings, credential('user'), access)).rejects.toThrow(ProviderFault)
+      await expect(endGrant(settings, credential('user'), access, { accountInUse: false })).rejects.toThrow(
+        ProviderFault,
+      )
     },
   )
 })

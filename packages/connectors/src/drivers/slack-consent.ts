@@ -106,8 +106,10 @@ export function slackConsent(originsOf: (configuration: JsonObject) => readonly 
       const { extra } = result.credential
       return { ...result, credential: { ...result.credential, extra: { ...extra, kind } } }
     },
-    endGrant(settings, credential, access) {
+    async endGrant(settings, credential, access, { accountInUse }) {
       const { apiUrl } = stored.parse(settings.configuration)
+      // An app without rotation has one token for a person or a workspace, however often they consent.
+      if (accountInUse && credential.refreshToken === undefined) return 'unsupported'
       return endSlackGrant(() => connect(settings, kindOf(credential)), apiUrl, credential, access)
     },
   }
@@ -150,7 +152,7 @@ function identityOf(body: JsonObject, kind: GrantKind): GrantIdentity {
     throw new ProviderFault('Slack does not say which workspace consented')
   const subject = kind === 'user' ? parsed.data.authed_user?.id : parsed.data.bot_user_id
   return {
-    ...(kind === 'installation' ? { installationId: tenant.id } : {}),
+    installationId: tenant.id,
     tenantId: tenant.id,
     ...(tenant.name === undefined ? {} : { name: tenant.name }),
     ...(subject === undefined ? {} : { externalSubject: subject }),

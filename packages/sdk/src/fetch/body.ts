@@ -46,6 +46,8 @@ export async function bodyOfRequest(request: Request): Promise<Body> {
       chunks.push(result.value)
       length += result.value.byteLength
       pending = reader.read()
+      // Taken up by `resumed`, maybe much later: until then its failure is nobody's, and would end the process.
+      pending.catch(() => {})
     }
   } finally {
     clearTimeout(timer)

@@ -244,6 +244,37 @@ describe('createFetch', () => {
     expect(api.seen.map((seen) => seen.body.length)).toEqual([1_500_000])
   })
 
+  it('outlives an upload that breaks off while the token is being fetched', async () => {
+    const api = await startApi(accepts('token-1'))
+    const hold = deferred<void>()
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      if (!String(input).startsWith('https://broker.example')) return globalThis.fetch(input, init)
+      await hold.promise
+      return countingFetch(() => ({ origins: [api.origin] }))(input, init)
+    }
+    const bound = createFetchIn(testContext({ fetch, identity: 'me' }), 'linear/mybot', user, {})
+    const body = new ReadableStream({
+      async pull(controller) {
+        controller.enqueue(new Uint8Array(600_000))
+        if (++pulls > 2) controller.error(new Error('the uploader is gone'))
+      },
+    })
+    let pulls = 0
+    const answer = bound(new Request(api.origin, { method: 'POST', body, duplex: 'half' } as RequestInit))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    hold.resolve()
+    await expect(answer).rejects.toThrow()
+  })
+
+  it('S26 quotes no token that a header can not hold', async () => {
+    const api = await startApi(() => {})
+    const broker = countingFetch(() => ({ origins: [api.origin], token: 'sk-live-SECRET\nline2' }))
+    const bound = createFetchIn(testContext({ fetch: broker, identity: 'me' }), 'linear/mybot', user, {})
+    const error = await errorOf(bound(api.origin))
+    expect(error.code).toBe('invalid_response')
+    expect(String(error.stack)).not.toContain('SECRET')
+  })
+
   it('returns the second 401, and asks for no third token', async () => {
     const api = await startApi(accepts('none of them'))
     const { fetch, exchanges } = fetchFor([api.origin])

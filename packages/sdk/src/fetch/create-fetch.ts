@@ -1,6 +1,7 @@
 import type { TokenResponse } from '@valetkey/protocol'
 import { getTokenResponseIn } from '../calls/get-token.ts'
 import { type Context, defaultContext } from '../client/context.ts'
+import { invalidResponse } from '../errors/connect-error.ts'
 import { isWithoutOther } from '../exchange/replace-rejected.ts'
 import { checkCallOptions } from '../request/call-options.ts'
 import { checkObject, mustBe } from '../request/check-values.ts'
@@ -62,7 +63,10 @@ export function createFetchIn(
     })
   }
 
-  function send(outgoing: Outgoing, held: TokenResponse): Promise<Hop> {
+  async function send(outgoing: Outgoing, held: TokenResponse): Promise<Hop> {
+    // Where a header can't hold it, runtimes throw an error that quotes it.
+    if (!/^[\x21-\x7e]+$/.test(held.token))
+      throw invalidResponse('The issuing point gave a token that no header can hold')
     return followRedirects(context.fetch, outgoing, { token: held.token, origins: originsOf(held, added) })
   }
 

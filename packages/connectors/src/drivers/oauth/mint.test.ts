@@ -57,9 +57,9 @@ describe('ending', () => {
   test('ends by the refresh token and the access token, or by the one there is', async () => {
     const server = await fake({ '/revoke': { status: 200 } })
     const settings = settingsAt(server.url)
-    expect(await consent.endGrant(settings, credential, access)).toBe('revoked')
+    expect(await consent.endGrant(settings, credential, access, { accountInUse: false })).toBe('revoked')
     const { refreshToken: _none, ...without } = credential
-    expect(await consent.endGrant(settings, without, access)).toBe('revoked')
+    expect(await consent.endGrant(settings, without, access, { accountInUse: false })).toBe('revoked')
     expect(await driver.revokeToken?.(settings, 'at-9', access)).toBe('revoked')
     expect(server.seen.map(({ body }) => new URLSearchParams(body).get('token'))).toEqual([
       'rt-1',
@@ -72,7 +72,9 @@ describe('ending', () => {
   const endWith = async (answers: readonly [FakeAnswer, FakeAnswer], accessExpiresAtMs: number | null) => {
     const server = await serve(({ body }) => answers[new URLSearchParams(body).has('token', 'rt-1') ? 0 : 1])
     try {
-      return await consent.endGrant(settingsAt(server.url), { ...credential, accessExpiresAtMs }, access)
+      return await consent.endGrant(settingsAt(server.url), { ...credential, accessExpiresAtMs }, access, {
+        accountInUse: false,
+      })
     } finally {
       await server.close()
     }
@@ -107,7 +109,9 @@ describe('ending', () => {
   test('is not claimed of a single token that the server does not end', async () => {
     const server = await fake({ '/revoke': error('unsupported_token_type') })
     const { refreshToken: _none, ...without } = credential
-    await expect(consent.endGrant(settingsAt(server.url), without, access)).rejects.toThrow(ProviderFault)
+    await expect(
+      consent.endGrant(settingsAt(server.url), without, access, { accountInUse: false }),
+    ).rejects.toThrow(ProviderFault)
   })
 
   test.each([
@@ -117,7 +121,9 @@ describe('ending', () => {
     { status: 403 },
   ])('is not claimed after %j', async (answer) => {
     const server = await fake({ '/revoke': answer })
-    await expect(consent.endGrant(settingsAt(server.url), credential, access)).rejects.toThrow(ProviderFault)
+    await expect(
+      consent.endGrant(settingsAt(server.url), credential, access, { accountInUse: false }),
+    ).rejects.toThrow(ProviderFault)
   })
 
   test('is not supported without an endpoint for it', async () => {
@@ -128,7 +134,7 @@ describe('ending', () => {
       refreshEndsAccessToken: true,
       endsGrants: false,
     })
-    expect(await consent.endGrant(settings, credential, access)).toBe('unsupported')
+    expect(await consent.endGrant(settings, credential, access, { accountInUse: false })).toBe('unsupported')
     await expect(driver.revokeToken?.(settings, 'at', access)).rejects.toThrow(ProviderFault)
   })
 })
