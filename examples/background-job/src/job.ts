@@ -27,7 +27,9 @@ const github = createFetch(
 /** True for what passes without anyone doing anything. The rest ends the process: somebody has to look at it. */
 function isPassing(error: unknown): boolean {
   if (isConnectError(error)) return error.retryable
-  return error instanceof GitHubError ? error.status >= 500 : error instanceof TypeError
+  return error instanceof GitHubError
+    ? error.status === 429 || error.status >= 500
+    : error instanceof TypeError
 }
 
 let failures = 0
