@@ -9,7 +9,9 @@ export function holdsSecret(value: unknown, secrets: ReadonlySet<string>): boole
   const texts = causesOf(value).flatMap((each) =>
     each instanceof Error ? [each.message, each.stack ?? '', textOf({ ...each })] : [textOf(each)],
   )
-  return [...secrets].some((secret) => texts.some((text) => text.includes(secret)))
+  // As JSON writes it too: there a quote or a backslash stands behind another one.
+  const written = [...secrets].flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+  return written.some((secret) => texts.some((text) => text.includes(secret)))
 }
 
 /** In place of an output or an error that held a secret: whoever wrote `execute` has to see that it failed. */

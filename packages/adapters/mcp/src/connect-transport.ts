@@ -81,7 +81,12 @@ export function connectTransport(
       try {
         const response = await send(input, init)
         if (isStream && response.ok) hasStreamed = true
-        if (response.status === 403) refusal = { status: 403 }
+        // Clients ask about no other 403.
+        if (
+          response.status === 403 &&
+          response.headers.get('www-authenticate')?.includes('insufficient_scope')
+        )
+          refusal = { status: 403 }
         if (response.status !== 401) return response
         refusal = { status: 401 }
         await response.body?.cancel()

@@ -96,6 +96,22 @@ describe('starting an authorization', () => {
     ])
   })
 
+  it('takes the answer of Vercel Connect without expiry and connector, which it may leave out', async () => {
+    const { url, request, verifier } = startAnswer()
+    const fetch = fakeFetch(() => Response.json({ url, request, verifier }))
+    const context = testContext({ fetch, url: 'https://api.vercel.com', now: () => 1_800_000_000_000 })
+    const call = { vercelToken: jwt({ aud: 'https://vercel.com/acme' }), expiresInMs: 60_000 }
+    expect(await startAuthorizationIn(context, 'linear/mybot', alice, call)).toMatchObject({
+      url,
+      expiresAt: 1_800_000_060_000,
+      connector: { uid: 'linear/mybot', name: 'linear/mybot' },
+    })
+    const elsewhere = testContext({ fetch, identity: 'me' })
+    expect((await errorOf(startAuthorizationIn(elsewhere, 'linear/mybot', alice, {}))).code).toBe(
+      'invalid_response',
+    )
+  })
+
   it('asks for a device code instead of a return in detached mode', async () => {
     const fetch = starting()
     const context = testContext({ fetch, identity: 'me' }, { VALETKEY_INTERACTIVE_AUTH_MODE: 'detached' })

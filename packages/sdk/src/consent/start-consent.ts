@@ -2,6 +2,7 @@ import type { AuthorizeRequest, InstallRequest } from '@valetkey/protocol'
 import { callIssuingPoint } from '../calls/call-issuing-point.ts'
 import type { Context } from '../client/context.ts'
 import { invalidRequest } from '../errors/connect-error.ts'
+import { asRecord } from '../http/parse-json.ts'
 import { askOverHttp } from '../issuing-point/ask-over-http.ts'
 import type { Destination, IssuingPointCall } from '../issuing-point/issuing-point.ts'
 import type { CheckedOptions } from '../request/call-options.ts'
@@ -25,9 +26,21 @@ export function startConsent(
   start: Start,
 ): Promise<StartedAuthorization> {
   return callIssuingPoint(context, connector, options, async (destination, call) => {
-    const answer = await ask(destination, connector, start, call, options.region)
+    const answered = await ask(destination, connector, start, call, options.region)
+    const answer = destination.isVercelConnect
+      ? completed(answered, connector, start, context.now())
+      : answered
     return checkStartAnswer(answer, isLoopbackOrigin(destination.origin), context.now())
   })
+}
+
+// Its published types call these two optional. What a browser is sent to, and what proves who began, must be there.
+function completed(answer: unknown, connector: string, { body }: Start, nowMs: number): unknown {
+  return {
+    expiresAt: nowMs + (body.expiresInMs ?? 600_000),
+    connector: { id: connector, uid: connector, type: 'unknown', name: connector },
+    ...asRecord(answer),
+  }
 }
 
 async function ask(

@@ -318,6 +318,9 @@ describe('createFetch', () => {
     const bound = createFetchIn(testContext({ fetch, identity: 'me' }), 'linear/mybot', user, {})
     await bound('https://api.example/', { cache: 'no-store', dispatcher: 'a dispatcher' } as object)
     expect(seen[0]).toMatchObject({ cache: 'no-store', dispatcher: 'a dispatcher' })
+    await bound(new Request('https://api.example/', { cache: 'reload', integrity: 'sha256-x' }))
+    expect(seen[1]).toMatchObject({ cache: 'reload', integrity: 'sha256-x' })
+    expect(seen[1]).not.toHaveProperty('keepalive')
   })
 
   it('copies its arguments, and refuses wrong ones at once', async () => {

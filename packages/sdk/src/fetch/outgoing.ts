@@ -36,8 +36,25 @@ export async function readOutgoing(
     body: body === undefined ? await bodyOfRequest(input) : bodyOfValue(body),
     signal: signal === null ? undefined : (signal ?? input.signal ?? undefined),
     redirect: redirect ?? input.redirect ?? 'follow',
-    others,
+    others: { ...settingsOf(input), ...others },
   }
+}
+
+/** What a `Request` was made with beside that. Left out where it is the default: some runtimes refuse to be told it. */
+function settingsOf(request: Request): RequestInit {
+  const defaults: RequestInit = {
+    cache: 'default',
+    credentials: 'same-origin',
+    integrity: '',
+    keepalive: false,
+    referrerPolicy: '',
+  }
+  const settings: Record<string, unknown> = {}
+  for (const [name, usual] of Object.entries(defaults)) {
+    const value: unknown = Reflect.get(request, name)
+    if (value !== undefined && value !== usual) settings[name] = value
+  }
+  return settings
 }
 
 // A Request may be another realm's or another implementation's.
