@@ -128,7 +128,8 @@ describe('connectTransport', () => {
 
   it('reports no token for a scope that is missing', async () => {
     const { point, fetch, authProvider } = connect()
-    point.answer = () => new Response('no', { status: 403 })
+    const headers = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="write"' }
+    point.answer = () => new Response('no', { status: 403, headers })
     expect((await fetch(`${server}/mcp`, call)).status).toBe(403)
     const error = await rejectionOf(authProvider.redirectToAuthorization(anywhere))
     expect(error).toMatchObject({ code: 'provider_refused', retryable: false, status: 403 })
