@@ -126,6 +126,11 @@ export const requirements: readonly Requirement[] = [
     spec: 'https://owasp.org/www-community/attacks/Server_Side_Request_Forgery',
   },
   {
+    id: 'S23',
+    title: "A server's metadata must name the issuer its address was built from, and usable addresses only.",
+    spec: 'https://www.rfc-editor.org/rfc/rfc8414#section-3.3',
+  },
+  {
     id: 'S25',
     title:
       'What is stored is ciphertext, and it opens only in the place and for the owner it was sealed for.',
@@ -155,6 +160,11 @@ export const requirements: readonly Requirement[] = [
     id: 'S33',
     title: 'Callers who share a process never share a token, under load, aborts and retries too.',
     spec: 'DESIGN §3',
+  },
+  {
+    id: 'S34',
+    title: "A token goes to its connector's own origins only, and not along with a redirect elsewhere.",
+    spec: 'https://www.rfc-editor.org/rfc/rfc9110#section-15.4',
   },
   {
     id: 'S35',
