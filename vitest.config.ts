@@ -23,8 +23,8 @@ function project(name: string, include: string[], testTimeout: number, exclude: 
 
 export default defineConfig({
   test: {
-    // Many tests wait for other processes: one worker a core would leave two cores half idle.
-    maxWorkers: 3,
+    // Many tests wait for time or other processes: one worker a core would leave two cores half idle.
+    maxWorkers: 4,
     projects: [
       project('unit', ['packages/**/src/**/*.test.ts'], 15_000),
       project('conformance', ['conformance/**/*.test.ts'], 30_000),

@@ -157,7 +157,8 @@ describe('S22 a server calls public addresses only', () => {
     const keys = `k1:${Buffer.alloc(32, 1).toString('base64')}`
     const config = {
       publicUrl: 'https://broker.example',
-      database: 'memory',
+      // Refused before it is opened.
+      database: { folder: '/nowhere/at/all' },
       keys,
       egressAllow: [entry],
     } as const

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { endAll, type Finished, startRunning, valetkey } from './support/command.ts'
+import { putDatabase } from './support/migrated.ts'
 
 /** What a failed command says to a person: one line, and perhaps one with the next step. */
 function complaintOf({ code, stdout, stderr }: Finished): {
@@ -43,6 +44,7 @@ describe('the data folder of `valetkey dev`', () => {
   }
 
   it('belongs to one broker at a time: a second dev is refused in one sentence', async () => {
+    putDatabase(join(folder, '.valetkey'))
     const first = await dev()
     const second = complaintOf(await run('dev', '--port', '0'))
     expect(second.code).toBe(1)

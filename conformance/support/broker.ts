@@ -78,10 +78,19 @@ export interface BrokerOptions {
   readonly intercept?: (request: IncomingMessage, response: ServerResponse) => boolean
 }
 
-const keys = `conformance:${randomBytes(32).toString('base64')}`
+/** A folder with a migrated database, its keys, and an owner. */
+interface Template {
+  readonly folder: string
+  readonly keys: string
+  readonly owner: string
+}
 
-/** A folder with a migrated database and an owner, made once a file: migrating takes seconds. */
-let template: Promise<{ readonly folder: string; readonly owner: string }> | undefined
+/** The one of the whole run of tests. */
+function sharedTemplate(): Template {
+  const made = process.env.VALETKEY_TEST_OWNED_DATABASE
+  if (made === undefined) throw new Error('There is no database to copy: see tooling/test-database.ts')
+  return JSON.parse(made) as Template
+}
 
 const templates: string[] = []
 
@@ -90,24 +99,24 @@ afterAll(async () => {
   for (const folder of templates.splice(0)) await rm(folder, { recursive: true, force: true })
 })
 
-async function makeTemplate(): Promise<{ readonly folder: string; readonly owner: string }> {
+async function makeTemplate(): Promise<Template> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-conformance-template-'))
+  templates.push(folder)
   const base = process.env.VALETKEY_TEST_DATABASE
   if (base !== undefined) cpSync(base, folder, { recursive: true })
+  const keys = `conformance:${randomBytes(32).toString('base64')}`
   const { token } = await createLocalAccessToken({
     environment: { VALETKEY_KEYS: keys },
     dataDir: folder,
     log: () => {},
     role: 'owner',
   })
-  templates.push(folder)
-  return { folder, owner: token }
+  return { folder, keys, owner: token }
 }
 
 /** Starts a broker with data of its own. */
 export async function startBroker(options: BrokerOptions = {}): Promise<TestBroker> {
-  if (!options.ownKeys) template ??= makeTemplate()
-  const { folder: source, owner } = await (options.ownKeys ? makeTemplate() : (template ?? makeTemplate()))
+  const { folder: source, keys, owner } = options.ownKeys ? await makeTemplate() : sharedTemplate()
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-conformance-'))
   // The one of `node:fs/promises` takes ten times as long.
   cpSync(source, folder, { recursive: true })

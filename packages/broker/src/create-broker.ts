@@ -8,7 +8,7 @@ import { createIssuerKeys } from './authenticate/issuer-keys.ts'
 import type { BackgroundWork } from './background.ts'
 import { createConsentWork } from './consent/consent-work.ts'
 import type { BrokerContext } from './context.ts'
-import { createEgress } from './egress/egress-fetch.ts'
+import { createEgress, type Egress } from './egress/egress-fetch.ts'
 import { loadSubjectSecret } from './gateway/subject.ts'
 import { createApp } from './http/app.ts'
 import { createGrantWork } from './issue/grant-work.ts'
@@ -112,7 +112,7 @@ export function assembleBroker(
   let background: readonly BackgroundWork[] = []
   const app = createApp({ context: () => context, log, development, publicUrl })
 
-  async function startWith(open: OpenDatabase): Promise<void> {
+  async function startWith(open: OpenDatabase, egress: Egress): Promise<void> {
     const { db } = open
     await checkKeyRing(db, keyRing)
     const checkpointKey = await loadSigningKey(db, keyRing, 'audit-checkpoint', now())
@@ -122,7 +122,6 @@ export function assembleBroker(
       key: await loadSigningKey(db, keyRing, 'gateway-token', now()),
       subjectSecret: await loadSubjectSecret(db, keyRing),
     }
-    const egress = createEgress({ allow: egressAllow, allowLoopback: development })
     const trust = createTrustSnapshots(db)
     await trust.refresh()
     const developmentIssuer = createDevelopmentIssuer({
@@ -194,11 +193,13 @@ export function assembleBroker(
     fetch: async (request, connection) => app.fetch(request, connection as object),
     async start() {
       if (database !== undefined) throw new Error('The broker has been started already')
+      // First: a mistake in it should not have a database made.
+      const egress = createEgress({ allow: egressAllow, allowLoopback: development })
       const open =
         opened === undefined ? await openMigrated(config.database, log) : await migrateOrClose(await opened())
       database = open
       try {
-        await startWith(open)
+        await startWith(open, egress)
       } catch (error) {
         database = undefined
         await open.close()
