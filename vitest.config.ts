@@ -24,7 +24,7 @@ function project(name: string, include: string[], testTimeout: number, exclude: 
 export default defineConfig({
   test: {
     // Many tests wait for time or other processes: one worker a core would leave two cores half idle.
-    maxWorkers: 4,
+    maxWorkers: 3,
     projects: [
       project('unit', ['packages/**/src/**/*.test.ts'], 15_000),
       project('conformance', ['conformance/**/*.test.ts'], 30_000),

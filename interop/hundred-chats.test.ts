@@ -170,7 +170,7 @@ function byMarker(one: unknown, other: unknown): number {
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 it(`keeps a hundred chats of a hundred users apart in one process (seed ${seed})`, {
-  timeout: 25_000,
+  timeout: 90_000,
 }, async () => {
   const notes = defineTool()
   const outcomes = await Promise.allSettled(plans.map((plan) => live(notes, plan)))
