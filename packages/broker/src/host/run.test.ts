@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { silentLog } from '../log.ts'
+import { generateKey } from '../secrets/key-ring.ts'
 import { readServerSettings } from './environment.ts'
 import { HostError } from './host-error.ts'
 import { createLocalAccessToken, migrateDatabase, rotateHostKeys, startServer } from './run.ts'
@@ -18,6 +19,13 @@ afterEach(async () => {
 function options(environment: Record<string, string> = {}) {
   return { environment: { PORT: '0', ...environment }, dataDir: folder, log: silentLog }
 }
+/** A migrated database and its keys, if the run of tests has made one: making one takes seconds. */
+async function putDatabase(): Promise<void> {
+  const base = process.env.VALETKEY_TEST_DATABASE
+  if (base === undefined) return
+  await cp(base, folder, { recursive: true })
+  await writeFile(join(folder, 'keys'), `${generateKey(Date.now()).text}\n`, { mode: 0o600 })
+}
 const keysFile = () => readFile(join(folder, 'keys'), 'utf8')
 
 it('opens a folder that was migrated first', { timeout: 60_000 }, async () => {
@@ -26,6 +34,7 @@ it('opens a folder that was migrated first', { timeout: 60_000 }, async () => {
 })
 
 it('S25 loses no key when two rotations meet', { timeout: 120_000 }, async () => {
+  await putDatabase()
   await createLocalAccessToken({ ...options(), role: 'owner' })
   const rotations = await Promise.allSettled([rotateHostKeys(options()), rotateHostKeys(options())])
   expect(rotations.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
@@ -34,6 +43,7 @@ it('S25 loses no key when two rotations meet', { timeout: 120_000 }, async () =>
 })
 
 it('S25 leaves the keys of a running broker alone', { timeout: 60_000 }, async () => {
+  await putDatabase()
   const running = await startServer(options())
   try {
     const before = await keysFile()

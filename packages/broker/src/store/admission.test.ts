@@ -52,12 +52,17 @@ async function keepUser(userId: string): Promise<void> {
 /** How many rows of grants the statements of `work` read other than by an index. */
 async function rowsScanned(work: (db: OpenDatabase['db']) => Promise<unknown>): Promise<number> {
   return database.db.transaction().execute(async (transaction) => {
+    // What this session has read before and not yet reported counts too.
+    const readSoFar = async () => {
+      const { rows } = await sql<{ scanned: string }>`
+        select seq_tup_read as scanned from pg_stat_xact_user_tables where relname = 'grants'`.execute(
+        transaction,
+      )
+      return Number(rows[0]?.scanned)
+    }
+    const before = await readSoFar()
     await work(transaction)
-    const { rows } = await sql<{ scanned: string }>`
-      select seq_tup_read as scanned from pg_stat_xact_user_tables where relname = 'grants'`.execute(
-      transaction,
-    )
-    return Number(rows[0]?.scanned)
+    return (await readSoFar()) - before
   })
 }
 
