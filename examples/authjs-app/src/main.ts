@@ -4,10 +4,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decode } from '@auth/core/jwt'
-import { createConnector, expect, seen, startBroker, step, valetkey } from '@valetkey/example-support'
+import {
+  createConnector,
+  expect,
+  freePort,
+  runApp,
+  seen,
+  startBroker,
+  step,
+  valetkey,
+} from '@valetkey/example-support'
 import { startLinear } from './linear.ts'
 import { createPerson } from './person.ts'
-import { freePort, runApp } from './run-app.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'valetkey-authjs-'))
 const stops: (() => Promise<void>)[] = []
@@ -34,7 +42,7 @@ try {
 
   const secret = randomBytes(32).toString('base64url')
   const variables = { PORT: String(port), APP_SECRET: secret, LINEAR_API_URL: linear.url }
-  stops.unshift((await runApp(folder, variables)).stop)
+  stops.unshift((await runApp(folder, new URL('./app.ts', import.meta.url), variables)).stop)
   const [ann, bob] = [createPerson(origin, redirectUri), createPerson(origin, redirectUri)]
   const nobody = await ann.get('/issues')
   expect(nobody.status === 401, `without signing in, the app answered ${nobody.status}`)

@@ -4,10 +4,18 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { createConnector, expect, seen, startBroker, step, valetkey } from '@valetkey/example-support'
+import {
+  createConnector,
+  expect,
+  freePort,
+  runApp,
+  seen,
+  startBroker,
+  step,
+  valetkey,
+} from '@valetkey/example-support'
 import { startGoogle } from './google.ts'
 import { createPerson } from './person.ts'
-import { freePort, runApp } from './run-app.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'valetkey-better-auth-'))
 const stops: (() => Promise<void>)[] = []
@@ -38,7 +46,7 @@ try {
     APP_SECRET: randomBytes(32).toString('base64url'),
     GOOGLE_API_URL: google.url,
   }
-  stops.unshift((await runApp(folder, variables)).stop)
+  stops.unshift((await runApp(folder, new URL('./app.ts', import.meta.url), variables)).stop)
   const [ann, bob] = [createPerson(origin, redirectUri), createPerson(origin, redirectUri)]
   const nobody = await ann.get('/calendar')
   expect(nobody.status === 401, `without signing in, the app answered ${nobody.status}`)

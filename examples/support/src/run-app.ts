@@ -3,13 +3,16 @@ import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** Starts the app in `folder`, with nothing in its environment but what `env pull` wrote there and `variables`. */
+/**
+ * Starts the app `program` in `folder`, with nothing in its environment but what `env pull` wrote there and `variables`,
+ * and waits for its line `ready`.
+ */
 export async function runApp(
   folder: string,
+  program: URL,
   variables: Readonly<Record<string, string>>,
 ): Promise<{ stop(): Promise<void> }> {
-  const app = fileURLToPath(new URL('./app.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--no-warnings', '--env-file=.env.local', app], {
+  const child = spawn(process.execPath, ['--no-warnings', '--env-file=.env.local', fileURLToPath(program)], {
     cwd: folder,
     env: { PATH: process.env.PATH, ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
