@@ -17,12 +17,12 @@ const before = parseKeyRing(one)
 const during = parseKeyRing(`${two},${one}`)
 const after = parseKeyRing(two)
 
-const folder = testDatabaseFolder()
+const copy = testDatabaseFolder()
 let database: OpenDatabase
 let db: Kysely<Schema>
 beforeAll(async () => {
   database = await openEmbedded({
-    folder: folder.database === 'memory' ? 'memory' : folder.database.folder,
+    folder: copy.folder,
     log: silentLog,
   })
   db = database.db
@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await database.close()
-  folder.remove()
+  copy.remove()
 })
 beforeEach(async () => {
   await db.deleteFrom('installation').execute()

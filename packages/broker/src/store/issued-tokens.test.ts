@@ -10,14 +10,14 @@ import { testDatabaseFolder } from './test-database.ts'
 import { startTestPostgres, type TestPostgres } from './test-postgres.ts'
 import { makeWorld, noCeiling, now, type World } from './test-world.ts'
 
-const folder = testDatabaseFolder()
+const copy = testDatabaseFolder()
 let server: TestPostgres
 const databases: Record<string, OpenDatabase> = {}
 
 beforeAll(async () => {
   server = await startTestPostgres()
   databases.pglite = await openEmbedded({
-    folder: folder.database === 'memory' ? 'memory' : folder.database.folder,
+    folder: copy.folder,
     log: silentLog,
   })
   databases.postgres = openPostgres({ url: await server.createDatabase(), log: silentLog })
@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const database of Object.values(databases)) await database.close()
   await server.stop()
-  folder.remove()
+  copy.remove()
 })
 
 const moments = { now, claimMs: 1_000 }

@@ -33,8 +33,7 @@ afterAll(() => {
 async function openCopy(): Promise<OpenDatabase> {
   const copy = testDatabaseFolder()
   folders.push(copy)
-  const folder = copy.database === 'memory' ? 'memory' : copy.database.folder
-  return keep(await openEmbedded({ folder, log: silentLog }))
+  return keep(await openEmbedded({ folder: copy.folder, log: silentLog }))
 }
 
 const openServer = async () => keep(openPostgres({ url: await server.createDatabase(), log: silentLog }))
