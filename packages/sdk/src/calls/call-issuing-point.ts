@@ -5,7 +5,7 @@ import { aborted, type Wait, waitFor } from '../exchange/flight.ts'
 import { presentIdentity } from '../exchange/present-identity.ts'
 import { whoAsks } from '../exchange/who-asks.ts'
 import type { Transport } from '../http/send.ts'
-import { givenIdentity } from '../identity/find-identity.ts'
+import { givenIdentity } from '../identity/given-identity.ts'
 import type { FoundIdentity } from '../identity/identity-source.ts'
 import type { Destination, IssuingPointCall } from '../issuing-point/issuing-point.ts'
 import type { CheckedOptions } from '../request/call-options.ts'
@@ -27,7 +27,7 @@ export async function callIssuingPoint<Result>(
   const who =
     typeof asks === 'function'
       ? givenIdentity(await askIdentityFunction(asks, destination.audience, wait()))
-      : asks
+      : await asks
   const controller = new AbortController()
   const transport: Transport = { fetch: context.fetch, signal: controller.signal, remainingMs: leftMs }
   const result = presentIdentity(context, destination, who, transport, (issuingPointCall) =>

@@ -1,6 +1,6 @@
 import { createTokenCache } from '../cache/token-cache.ts'
 import { invalidRequest } from '../errors/connect-error.ts'
-import { givenIdentity } from '../identity/find-identity.ts'
+import { givenIdentity } from '../identity/given-identity.ts'
 import { createIssuingPointChoice, issuingPointAt } from '../issuing-point/choose-issuing-point.ts'
 import type { Destination, IssuingPoint } from '../issuing-point/issuing-point.ts'
 import { checkIdentity, checkTimeout } from '../request/call-options.ts'

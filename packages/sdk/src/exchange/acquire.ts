@@ -13,14 +13,14 @@ import { isWorkerd, vercelRequestContext } from '../client/environment.ts'
 import { emit } from '../client/events.ts'
 import { ConnectError } from '../errors/connect-error.ts'
 import { endsToken } from '../errors/ends-token.ts'
-import { givenIdentity } from '../identity/find-identity.ts'
+import { givenIdentity } from '../identity/given-identity.ts'
 import type { FoundIdentity } from '../identity/identity-source.ts'
 import type { Destination } from '../issuing-point/issuing-point.ts'
 import { type CheckedOptions, checkCallOptions } from '../request/call-options.ts'
 import { type CheckedRequest, checkTokenRequest, requestKey } from '../request/token-request.ts'
 import type { IdentityFunction } from '../request/types.ts'
 import { askIdentityFunction } from './ask-identity-function.ts'
-import { aborted, type Wait, waitForFlight } from './flight.ts'
+import { aborted, type Wait, waitFor, waitForFlight } from './flight.ts'
 import { type Ask, detach, joinOrStart, startFlight } from './flights.ts'
 import { whoAsks } from './who-asks.ts'
 
@@ -42,22 +42,26 @@ export function acquire(
   const destination = context.destination()
   const who = whoAsks(context, destination, call)
   const limitMs = call.timeoutMs ?? context.timeoutMs
-  return typeof who === 'function'
-    ? acquireByFunction(context, destination, who, request, call, limitMs)
+  return typeof who === 'function' || who instanceof Promise
+    ? acquireLater(context, destination, who, request, call, limitMs)
     : acquireAs(context, destination, who, request, call, limitMs, limitMs)
 }
 
-async function acquireByFunction(
+/** As {@link acquireAs}, once it is known who asks. */
+async function acquireLater(
   context: Context,
   destination: Destination,
-  identity: IdentityFunction,
+  identity: IdentityFunction | Promise<FoundIdentity>,
   request: CheckedRequest,
   call: CheckedOptions,
   limitMs: number,
 ): Promise<TokenResponse> {
   const startedAtMs = performance.now()
   const wait: Wait = { timeoutMs: limitMs, limitMs, signal: call.signal, connector: request.connector }
-  const who = givenIdentity(await askIdentityFunction(identity, destination.audience, wait))
+  const who =
+    typeof identity === 'function'
+      ? givenIdentity(await askIdentityFunction(identity, destination.audience, wait))
+      : await waitFor(identity, wait)
   const leftMs = Math.max(1, limitMs - (performance.now() - startedAtMs))
   return acquireAs(context, destination, who, request, call, limitMs, leftMs)
 }

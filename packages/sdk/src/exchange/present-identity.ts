@@ -3,6 +3,7 @@ import { ConnectError } from '../errors/connect-error.ts'
 import type { Transport } from '../http/send.ts'
 import { checkCredential } from '../identity/check-credential.ts'
 import type { FoundIdentity } from '../identity/identity-source.ts'
+import { obtainIdentity } from '../identity/obtain-identity.ts'
 import type { Destination, IssuingPointCall } from '../issuing-point/issuing-point.ts'
 
 /**
@@ -18,10 +19,11 @@ export async function presentIdentity<Result>(
   transport: Transport,
   send: (call: IssuingPointCall) => Promise<Result>,
 ): Promise<Result> {
-  const { source, found } = who
+  const { source } = who
+  const { now, read } = context
   const obtain = async (): Promise<string> => {
-    const credential = await source.obtain(found, { ...transport, destination, now: context.now })
-    return checkCredential(credential, source, destination, context.now())
+    const credential = await obtainIdentity(who, { ...transport, destination, now, read })
+    return checkCredential(credential, source.name, destination, now())
   }
   const credential = await obtain()
   try {

@@ -14,6 +14,8 @@ export interface Outgoing {
   readonly url: string
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly credential?: string
+  /** Besides the credential's: for platforms with a scheme of their own. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly body?: unknown
 }
@@ -83,7 +85,7 @@ function isPassing(status: number): boolean {
 
 /** As {@link send}, exactly once. */
 export async function sendOnce(transport: Transport, outgoing: Outgoing): Promise<Answer> {
-  const headers: Record<string, string> = { accept: 'application/json' }
+  const headers: Record<string, string> = { accept: 'application/json', ...outgoing.headers }
   if (outgoing.body !== undefined) headers['content-type'] = 'application/json'
   if (outgoing.credential !== undefined) headers.authorization = `Bearer ${outgoing.credential}`
   let response: Response

@@ -1,7 +1,6 @@
 import { identityUnavailable } from '../errors/connect-error.ts'
 import type { Destination } from '../issuing-point/issuing-point.ts'
-import { isForeignAudience } from './foreign-audience.ts'
-import type { IdentitySource } from './identity-source.ts'
+import { isForeignAudience, isKnownOther } from './foreign-audience.ts'
 import { unverifiedClaims } from './unverified-claims.ts'
 
 /** The longest credential that a broker reads. */
@@ -17,11 +16,11 @@ export const maxCredentialLength = 16_384
  */
 export function checkCredential(
   raw: unknown,
-  source: Pick<IdentitySource, 'name' | 'remedy'>,
+  source: string,
   destination: Pick<Destination, 'audience' | 'origin' | 'isVercelConnect'>,
   nowMs: number,
 ): string {
-  const from = `The identity from ${source.name}`
+  const from = `The identity from ${source}`
   if (typeof raw !== 'string') throw identityUnavailable(`${from} is not a string`)
   const credential = raw.trim()
   if (credential === '') throw identityUnavailable(`${from} is empty`)
@@ -32,7 +31,8 @@ export function checkCredential(
     throw identityUnavailable(`${from} holds characters that no token has, such as spaces`)
   const claims = unverifiedClaims(credential)
   if (claims === undefined) return credential
-  if (claims.audiences.some((audience) => isForeignAudience(audience, destination)))
+  const isForeign = fixedAudience.has(source) ? isKnownOther : isForeignAudience
+  if (claims.audiences.some((audience) => isForeign(audience, destination)))
     throw identityUnavailable(
       `${from} is meant for another audience than ${destination.audience}, so it was not sent: ` +
         'whoever receives it could use it there',
@@ -43,7 +43,18 @@ export function checkCredential(
   return credential
 }
 
-function remedyOf({ remedy }: Pick<IdentitySource, 'remedy'>): string {
+// Their tokens name the platform's own audience and no other. They are asked only by name.
+const fixedAudience: ReadonlySet<string> = new Set(['semaphore', 'spacelift', 'modal'])
+
+// The commands that bring a new credential, where one does.
+const remedies = new Map([
+  ['id-token', 'valetkey env pull'],
+  ['access-token', 'valetkey token create'],
+  ['vercel', 'vercel env pull'],
+])
+
+function remedyOf(source: string): string {
+  const remedy = remedies.get(source)
   return remedy === undefined
     ? 'a current one is needed from where it comes'
     : `run \`${remedy}\` for a new one`

@@ -12,68 +12,90 @@ import {
   testContext,
 } from '../test-support/fakes.ts'
 import { findIdentity } from './find-identity.ts'
+import { obtainIdentity } from './obtain-identity.ts'
 import { identitySources } from './sources.ts'
 
 const broker = issuingPointAt(brokerUrl, 'config.url', environment({}))
 const connect = vercelConnect(environment({}))
 const app = { subject: { type: 'app' } } as const
 
-const everything: Record<string, string> = {
-  VALETKEY_ID_TOKEN: 'id-token',
-  VALETKEY_ID_TOKEN_FILE: '/file',
-  VALETKEY_ID_TOKEN_COMMAND: 'command',
-  ACTIONS_ID_TOKEN_REQUEST_URL: 'https://actions.example/?x=1',
-  ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'request-token',
-  VERCEL_OIDC_TOKEN: 'vercel-token',
-  VALETKEY_ACCESS_TOKEN: 'access-token',
+// What shows each source, in the order in which they are asked; '' for those that only VALETKEY_IDENTITY chooses.
+const shownBy: Readonly<Record<string, string>> = {
+  'id-token': 'VALETKEY_ID_TOKEN',
+  'id-token-file': 'VALETKEY_ID_TOKEN_FILE',
+  'id-token-command': 'VALETKEY_ID_TOKEN_COMMAND',
+  'github-actions': 'ACTIONS_ID_TOKEN_REQUEST_URL',
+  gitlab: 'GITLAB_CI',
+  circleci: 'CIRCLECI',
+  buildkite: 'BUILDKITE',
+  bitbucket: 'BITBUCKET_BUILD_NUMBER',
+  'hcp-terraform': 'TFC_RUN_ID',
+  semaphore: '',
+  spacelift: '',
+  vercel: 'VERCEL_OIDC_TOKEN',
+  'deno-deploy': 'DENO_DEPLOY',
+  fly: 'FLY_APP_NAME',
+  'trigger-dev': 'TRIGGER_RUN_TOKEN',
+  modal: '',
+  spiffe: 'VALETKEY_SPIFFE_TOKEN_FILE',
+  kubernetes: 'VALETKEY_KUBERNETES_TOKEN_FILE',
+  'google-cloud': 'K_SERVICE',
+  azure: 'VALETKEY_AZURE_RESOURCE',
+  aws: '',
+  'access-token': 'VALETKEY_ACCESS_TOKEN',
 }
+
+const everything: Record<string, string> = {
+  ...Object.fromEntries(Object.values(shownBy).map((name) => [name, `value of ${name}`])),
+  SEMAPHORE_OIDC_TOKEN: 'x',
+  SPACELIFT_OIDC_TOKEN: 'x',
+  MODAL_IDENTITY_TOKEN: 'x',
+  AWS_REGION: 'eu-central-1',
+}
+delete everything['']
 
 const nameFor = (variables: Record<string, string>, destination: Destination = broker): string =>
   findIdentity(environment(variables), destination).source.name
 
 const errorFor = (variables: Record<string, string>, destination: Destination = broker) => {
-  const { source, found } = findIdentity(environment(variables), destination)
+  const read = environment(variables)
   const context = {
     destination,
     fetch: countingFetch(),
     signal: new AbortController().signal,
     remainingMs: () => 1000,
     now: Date.now,
+    read,
   }
-  return errorOf(Promise.resolve(source.obtain(found, context)))
+  return errorOf(obtainIdentity(findIdentity(read, destination), context))
 }
 
 describe('the identity of the environment', () => {
   it('is that of the first source that matches, in a fixed order', () => {
     const variables = { ...everything }
-    const order: string[] = []
-    for (const names of [
-      ['VALETKEY_ID_TOKEN'],
-      ['VALETKEY_ID_TOKEN_FILE'],
-      ['VALETKEY_ID_TOKEN_COMMAND'],
-      ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'],
-      ['VERCEL_OIDC_TOKEN'],
-      ['VALETKEY_ACCESS_TOKEN'],
-    ]) {
-      order.push(nameFor(variables))
-      for (const name of names) delete variables[name]
+    for (const [name, variable] of Object.entries(shownBy)) {
+      if (variable === '') continue
+      expect(nameFor(variables)).toBe(name)
+      delete variables[variable]
     }
-    expect(order).toEqual([
-      'id-token',
-      'id-token-file',
-      'id-token-command',
-      'github-actions',
-      'vercel',
-      'access-token',
-    ])
-    expect(identitySources.map((source) => source.name)).toEqual(order)
+    expect(nameFor(variables)).toBe('none')
+    expect(identitySources.map((source) => source.name)).toEqual(Object.keys(shownBy))
+  })
+
+  it.each(['semaphore', 'spacelift', 'modal', 'aws'])('is never that of %s unless it is named', (name) => {
+    expect(nameFor({ ...everything, VALETKEY_IDENTITY: name })).toBe(name)
+    const { source } = findIdentity(
+      environment({ SEMAPHORE_OIDC_TOKEN: 'x', SPACELIFT_OIDC_TOKEN: 'x', MODAL_IDENTITY_TOKEN: 'x' }),
+      broker,
+    )
+    expect(source.name).toBe('none')
   })
 
   it('is that of the source which VALETKEY_IDENTITY names', async () => {
     for (const { name } of identitySources)
       expect(nameFor({ ...everything, VALETKEY_IDENTITY: name })).toBe(name)
     expect((await errorFor({ ...everything, VALETKEY_IDENTITY: 'secret-value' })).message).toBe(
-      'VALETKEY_IDENTITY names no identity source. There are: id-token, id-token-file, id-token-command, github-actions, vercel, access-token',
+      `VALETKEY_IDENTITY names no identity source. There are: ${Object.keys(shownBy).join(', ')}`,
     )
     expect((await errorFor({ VALETKEY_IDENTITY: 'access-token' })).message).toBe(
       'VALETKEY_IDENTITY asks for access-token, but VALETKEY_ACCESS_TOKEN is not set',

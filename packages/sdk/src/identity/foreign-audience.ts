@@ -21,7 +21,7 @@ export function isForeignAudience(
   audience: string,
   destination: Pick<Destination, 'audience' | 'origin' | 'isVercelConnect'>,
 ): boolean {
-  if (foreign.some((known) => isSameOrBelow(audience, known))) return true
+  if (isKnownOther(audience)) return true
   if (audience === destination.audience || !/^https?:/i.test(audience)) return false
   if (!URL.canParse(audience)) return true
   const url = new URL(audience)
@@ -30,6 +30,11 @@ export function isForeignAudience(
     return url.origin !== 'https://vercel.com' && url.origin !== destination.origin
   const own = destination.origin ?? (URL.canParse(destination.audience) ? destination.audience : undefined)
   return own === undefined || !isSameServer(url, new URL(own))
+}
+
+/** Whether `audience` is that of a well-known token service, whatever the issuing point. */
+export function isKnownOther(audience: string): boolean {
+  return foreign.some((known) => isSameOrBelow(audience, known))
 }
 
 function isSameOrBelow(audience: string, known: string): boolean {

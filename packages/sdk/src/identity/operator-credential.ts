@@ -14,13 +14,3 @@ export function mayReceiveOperatorCredentials(read: ReadEnvironment, destination
   const url = read('VALETKEY_URL')
   return url !== undefined && URL.canParse(url) && new URL(url).origin === origin
 }
-
-/** The `find` of a source whose variable holds a credential, or says where one is. */
-export function findOperatorCredential(
-  this: { readonly variable: string },
-  read: ReadEnvironment,
-  destination: Destination,
-): string | undefined {
-  const value = read(this.variable)
-  return value !== undefined && mayReceiveOperatorCredentials(read, destination) ? value : undefined
-}

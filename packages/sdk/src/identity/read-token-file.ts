@@ -1,10 +1,21 @@
 import { identityUnavailable } from '../errors/connect-error.ts'
 import { maxCredentialLength } from './check-credential.ts'
+import type { ObtainIdentity } from './identity-source.ts'
 import { nodeBuiltin } from './node-builtin.ts'
 
-/** The token in a file, trimmed. Nothing is remembered between calls, neither the text nor its modification time. */
-export async function readTokenFile(path: string): Promise<string> {
-  const { promises } = nodeBuiltin('node:fs', 'VALETKEY_ID_TOKEN_FILE')
+/**
+ * An OIDC ID token in the file that `VALETKEY_ID_TOKEN_FILE` names. Read again for every exchange: platforms replace
+ * such files while the process runs.
+ */
+export const obtainFromFile: ObtainIdentity = ([path = '']) => readTokenFile(path, 'VALETKEY_ID_TOKEN_FILE')
+
+/**
+ * The token in a file, trimmed. Nothing is remembered between calls, neither the text nor its modification time.
+ *
+ * @param namedBy what names the file, for messages: they never quote the path.
+ */
+export async function readTokenFile(path: string, namedBy: string): Promise<string> {
+  const { promises } = nodeBuiltin('node:fs', namedBy)
   const buffer = new Uint8Array(maxCredentialLength + 1)
   let length = 0
   try {
@@ -21,14 +32,12 @@ export async function readTokenFile(path: string): Promise<string> {
   } catch (error) {
     const code = (error as { code?: unknown }).code
     throw identityUnavailable(
-      `The file VALETKEY_ID_TOKEN_FILE names could not be read${typeof code === 'string' ? ` (${code})` : ''}`,
+      `The file ${namedBy} names could not be read${typeof code === 'string' ? ` (${code})` : ''}`,
     )
   }
   if (length > maxCredentialLength)
-    throw identityUnavailable(
-      `The file VALETKEY_ID_TOKEN_FILE names is larger than ${maxCredentialLength} bytes`,
-    )
+    throw identityUnavailable(`The file ${namedBy} names is larger than ${maxCredentialLength} bytes`)
   const token = new TextDecoder().decode(buffer.subarray(0, length)).trim()
-  if (token === '') throw identityUnavailable('The file VALETKEY_ID_TOKEN_FILE names is empty')
+  if (token === '') throw identityUnavailable(`The file ${namedBy} names is empty`)
   return token
 }

@@ -1,19 +1,35 @@
 import { identityUnavailable } from '../errors/connect-error.ts'
 import { maxCredentialLength } from './check-credential.ts'
+import type { ObtainIdentity } from './identity-source.ts'
 import { nodeBuiltin } from './node-builtin.ts'
+
+/**
+ * An OIDC ID token that the command in `VALETKEY_ID_TOKEN_COMMAND` prints. Run again for every exchange, by the
+ * platform's shell: the variable is configuration of the operator, like the command line of the process itself.
+ */
+export const obtainFromCommand: ObtainIdentity = (lines, { signal }) =>
+  runTokenCommand({ shell: lines.join('\n') }, 'The command in VALETKEY_ID_TOKEN_COMMAND', signal)
+
+/** What to run: a line for the shell, or a program with its arguments and no shell. */
+export type TokenCommand =
+  | { readonly shell: string }
+  | { readonly program: string; readonly args: readonly string[] }
 
 /**
  * What a command prints, trimmed. Ended, with all it started, when the call gives up or the output grows too large.
  *
  * Messages carry the exit code and never the output: tools print tokens to both streams.
+ *
+ * @param name what messages call it.
  */
-export function runTokenCommand(command: string, signal: AbortSignal): Promise<string> {
-  const { spawn } = nodeBuiltin('node:child_process', 'VALETKEY_ID_TOKEN_COMMAND')
+export function runTokenCommand(command: TokenCommand, name: string, signal: AbortSignal): Promise<string> {
+  const { spawn } = nodeBuiltin('node:child_process', name)
   return new Promise((resolve, reject) => {
     const posix = process.platform !== 'win32'
     // A group of its own: killing the shell alone would leave what it started running.
-    const child = spawn(command, {
-      shell: true,
+    const [program, args] = 'shell' in command ? [command.shell, []] : [command.program, command.args]
+    const child = spawn(program, args, {
+      shell: 'shell' in command,
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: posix,
       windowsHide: true,
@@ -31,7 +47,7 @@ export function runTokenCommand(command: string, signal: AbortSignal): Promise<s
     const finish = (why: string | undefined): void => {
       signal.removeEventListener('abort', onAbort)
       if (why === undefined) resolve(new TextDecoder().decode(concatenate(chunks, length)).trim())
-      else reject(identityUnavailable(`The command in VALETKEY_ID_TOKEN_COMMAND ${why}`))
+      else reject(identityUnavailable(`${name} ${why}`))
     }
     const onAbort = (): void => {
       kill()

@@ -6,6 +6,10 @@ export interface UnverifiedClaims {
   readonly audiences: readonly string[]
   /** `exp`, seconds since the epoch. */
   readonly expiresAtSeconds: number | undefined
+  /** `iss`. */
+  readonly issuer: string | undefined
+  /** `sub`. */
+  readonly subject: string | undefined
 }
 
 /** Reads a JWT (RFC 7519) without verifying it, or returns undefined for anything else, such as an access token. */
@@ -14,9 +18,14 @@ export function unverifiedClaims(token: string): UnverifiedClaims | undefined {
   if (parts.length !== 3 || decodeJson(parts[0]) === undefined) return undefined
   const claims = decodeJson(parts[1])
   if (claims === undefined) return undefined
-  const { aud, exp } = claims
+  const { aud, exp, iss, sub } = claims
   const audiences = (Array.isArray(aud) ? aud : [aud]).filter((entry) => typeof entry === 'string')
-  return { audiences, expiresAtSeconds: typeof exp === 'number' ? exp : undefined }
+  return {
+    audiences,
+    expiresAtSeconds: typeof exp === 'number' ? exp : undefined,
+    issuer: typeof iss === 'string' ? iss : undefined,
+    subject: typeof sub === 'string' ? sub : undefined,
+  }
 }
 
 function decodeJson(part: string | undefined): Record<string, unknown> | undefined {

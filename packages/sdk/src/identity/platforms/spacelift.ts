@@ -1,0 +1,13 @@
+import type { ObtainIdentity } from '../identity-source.ts'
+import { readTokenFile } from '../read-token-file.ts'
+
+const path = '/mnt/workspace/spacelift.oidc'
+
+/**
+ * The OIDC token of a Spacelift run, when `VALETKEY_IDENTITY` names it. Its audience is the account and not the issuing
+ * point: whoever receives it can use it wherever that account's runs are trusted.
+ *
+ * @see https://docs.spacelift.io/integrations/cloud-providers/oidc
+ */
+export const obtainFromSpacelift: ObtainIdentity = ([token = '']) =>
+  token === '' ? readTokenFile(path, 'that Spacelift') : token

@@ -1,0 +1,94 @@
+import { callIssuingPoint } from '../calls/call-issuing-point.ts'
+import { type ClientConfig, createContext } from '../client/create-context.ts'
+import { isConnectError } from '../errors/connect-error.ts'
+import { whoAsks } from '../exchange/who-asks.ts'
+import { checkCallOptions } from '../request/call-options.ts'
+import type { ConnectOptions } from '../request/types.ts'
+import { reportSources, type SourceReport } from './source-report.ts'
+import { unverifiedClaims } from './unverified-claims.ts'
+
+/** Which identity the SDK would use, and why no other. */
+export interface IdentityReport {
+  /** The issuing point that it is for. */
+  readonly issuingPoint: string
+  /** The source that gave it, or `the identity option`. Absent when there is none. */
+  readonly source?: string
+  /** Of a JWT, as it was read and not verified. Absent for a workload access token, which says nothing by itself. */
+  readonly claims?: {
+    readonly iss?: string
+    readonly sub?: string
+    readonly aud: readonly string[]
+    /** Seconds since the epoch. */
+    readonly exp?: number
+  }
+  /** What its holder could do with it elsewhere, where the platform leaves no choice of audience. */
+  readonly weakness?: string
+  /** Why there is none. */
+  readonly error?: { readonly code: string; readonly message: string }
+  /** Every ambient source, in the order in which they are asked. Empty when the identity was given. */
+  readonly sources: readonly SourceReport[]
+}
+
+/**
+ * Returns which identity a call would use here, and what each source saw. The credential itself is obtained, as a call
+ * would, checked, and neither sent to the issuing point nor returned.
+ *
+ * @throws {ConnectError} `issuing_point_missing`, `invalid_request`, and nothing else: a missing or broken identity is
+ *   part of the report.
+ */
+export async function reportIdentity(
+  config: ClientConfig = {},
+  options?: Pick<ConnectOptions, 'identityToken' | 'signal' | 'timeoutMs'>,
+): Promise<IdentityReport> {
+  const context = createContext(config)
+  const call = checkCallOptions(options)
+  const destination = context.destination()
+  const who = await whoAsks(context, destination, call)
+  const isAmbient = call.identity === undefined && context.identity === undefined
+  const ambient = isAmbient && typeof who !== 'function' ? who : undefined
+  const sourcesOf = (failure?: string): readonly SourceReport[] =>
+    ambient === undefined ? [] : reportSources(context.read, destination, ambient, failure)
+  const issuingPoint = destination.id
+  try {
+    const credential = await callIssuingPoint(
+      context,
+      undefined,
+      call,
+      (_destination, { credential: checked }) => Promise.resolve(checked),
+    )
+    const source = ambient?.source.name ?? 'the identity option'
+    const claims = unverifiedClaims(credential)
+    const weakness = weaknesses.get(source)
+    return {
+      issuingPoint,
+      source,
+      ...(claims === undefined ? undefined : { claims: shown(claims) }),
+      ...(weakness === undefined ? undefined : { weakness }),
+      sources: sourcesOf(),
+    }
+  } catch (error) {
+    if (!isConnectError(error)) throw error
+    const { code, message } = error
+    return { issuingPoint, error: { code, message }, sources: sourcesOf(message) }
+  }
+}
+
+function shown(
+  claims: NonNullable<ReturnType<typeof unverifiedClaims>>,
+): NonNullable<IdentityReport['claims']> {
+  const { issuer, subject, audiences, expiresAtSeconds } = claims
+  return {
+    ...(issuer === undefined ? undefined : { iss: issuer }),
+    ...(subject === undefined ? undefined : { sub: subject }),
+    aud: audiences,
+    ...(expiresAtSeconds === undefined ? undefined : { exp: expiresAtSeconds }),
+  }
+}
+
+const fixed =
+  'Its audience is the platform’s and not the issuing point’s: whoever receives it can use it wherever'
+const weaknesses: ReadonlyMap<string, string> = new Map([
+  ['semaphore', `${fixed} that organization’s jobs are trusted, for a day`],
+  ['spacelift', `${fixed} that account’s runs are trusted`],
+  ['modal', `${fixed} that function is trusted`],
+])
