@@ -10,6 +10,7 @@ export interface PublishedPackage {
 export const publishedPackages: readonly PublishedPackage[] = [
   library('packages/protocol'),
   library('packages/connectors'),
+  library('packages/testing'),
   library('packages/sdk'),
   adapter('mcp'),
   adapter('ai-sdk'),

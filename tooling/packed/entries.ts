@@ -20,7 +20,9 @@ export const entries: Readonly<Record<string, readonly string[]>> = {
     'startInstallation',
     'waitForAuthorization',
   ],
+  '@valetkey/sdk/identity': ['reportIdentity'],
   '@valetkey/sdk/sign-in': ['createSignIn', 'readPerson'],
+  '@valetkey/sdk/token-exchange': ['tokenExchange'],
   '@valetkey/sdk/webhooks': ['verifyWebhook'],
   '@valetkey/mcp': [
     'ConsentRequiredError',

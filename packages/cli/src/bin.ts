@@ -28,6 +28,7 @@ const code = await run({
   loadHost: () => import('@valetkey/broker/host'),
   loadAudit: () => import('@valetkey/broker/audit'),
   loadSdk: () => import('@valetkey/sdk'),
+  loadIdentityReport: () => import('@valetkey/sdk/identity'),
 })
 // Output has been flushed; a handle that something left open must not keep a finished command alive.
 process.exit(code)

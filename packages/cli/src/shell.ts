@@ -5,6 +5,9 @@ export type HostModule = typeof import('@valetkey/broker/host')
 /** The broker's offline check of an audit export. */
 export type AuditModule = typeof import('@valetkey/broker/audit')
 
+/** The SDK's report of the identity it would use. */
+export type IdentityReportModule = Pick<typeof import('@valetkey/sdk/identity'), 'reportIdentity'>
+
 /** A stream that people or programs read. */
 export interface OutputStream {
   readonly isTTY?: boolean
@@ -43,4 +46,5 @@ export interface Shell {
   loadHost(): Promise<HostModule>
   loadAudit(): Promise<AuditModule>
   loadSdk(): Promise<ConnectSdk>
+  loadIdentityReport(): Promise<IdentityReportModule>
 }

@@ -4,7 +4,7 @@ import { type Act, type Context, connectToBroker } from '../context.ts'
 import { asFailure, errorBody, type Failure } from '../failure.ts'
 import { type IdentityFinding, probeIdentity } from '../identity/probe.ts'
 import { findWorkload } from '../identity/workload.ts'
-import { cell, instant } from '../output/text.ts'
+import { cell, instant, table } from '../output/text.ts'
 import { examples } from './examples.ts'
 
 /** Adds `whoami`. */
@@ -19,19 +19,22 @@ export function addWhoami(program: Command, act: Act): void {
 async function whoami(context: Context): Promise<number> {
   const operator = await readOperator(context).catch(asFailure)
   const identity = await readIdentity(context).catch(asFailure)
-  const neither = !('token' in operator) && !('found' in identity && identity.found)
-  if (neither && !('token' in operator)) throw operator
+  const isOperatorKnown = 'token' in operator
+  const isKnown = isOperatorKnown || ('found' in identity && identity.found)
+  // Without an issuing point there is nothing to report on.
+  if (!isOperatorKnown && !('found' in identity)) throw operator
   context.output.result(
     {
-      operator:
-        'token' in operator
-          ? { url: operator.url, source: operator.source, ...operator.token }
-          : errorBody(operator),
+      // The wire body of an error comes with the report of what was tried.
+      ...(isKnown || isOperatorKnown ? {} : errorBody(operator)),
+      operator: isOperatorKnown
+        ? { url: operator.url, source: operator.source, ...operator.token }
+        : errorBody(operator),
       identity: 'found' in identity ? identity : { found: false, ...errorBody(identity).error },
     },
     () => `${operatorText(operator)}\n${identityText(identity)}`,
   )
-  return 0
+  return isKnown ? 0 : 1
 }
 
 interface KnownOperator {
@@ -65,12 +68,22 @@ function projectName(project: unknown): string {
   return cell(name)
 }
 
-/** One line about the identity; also used by `doctor`. */
 function identityText(identity: IdentityFinding | Failure): string {
   if (!('found' in identity)) return `Identity: none. ${identity.message}`
-  if (!identity.found) return `Identity: none. ${identity.reason}`
-  const { claims } = identity
+  return `${findingText(identity)}${sourcesText(identity)}`
+}
+
+function findingText(identity: IdentityFinding): string {
+  if (!identity.found) return `Identity: none. ${cell(identity.reason)}`
+  const { claims, weakness } = identity
   if (claims === undefined) return `Identity: an access token, from ${cell(identity.source)}`
   const until = claims.exp === undefined ? 'no expiry' : `until ${instant(claims.exp * 1000)}`
-  return `Identity: ${cell(claims.sub)} of ${cell(claims.iss)} for ${cell(claims.aud)}, ${until}, from ${cell(identity.source)}`
+  const whose = `Identity: ${cell(claims.sub)} of ${cell(claims.iss)} for ${claims.aud.map(cell).join(', ')}, ${until}, from ${cell(identity.source)}`
+  return weakness === undefined ? whose : `${whose}\nBeware: ${weakness}.`
+}
+
+function sourcesText({ sources }: IdentityFinding): string {
+  if (sources.length === 0) return ''
+  const rows = sources.map(({ name, outcome, reason }) => [name, outcome.replace('_', ' '), reason])
+  return `\n\nWhere the SDK looked, in this order:\n${table(['SOURCE', 'OUTCOME', 'WHY'], rows)}`
 }

@@ -1,5 +1,5 @@
 import { asFailure, Failure } from '../failure.ts'
-import { probeIdentity } from '../identity/probe.ts'
+import { type IdentityFinding, probeIdentity } from '../identity/probe.ts'
 import { findWorkload } from '../identity/workload.ts'
 import type { Shell } from '../shell.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
@@ -18,16 +18,25 @@ export async function checkIdentity(shell: Shell): Promise<readonly Finding[]> {
       ...notice,
       warn(
         'identity',
-        found.reason,
+        `${found.reason.replace(/\.$/, '')}${askedOf(found.sources)}`,
         'Workloads need one: `valetkey env pull --project PROJECT --environment development`. Managing a broker does not.',
       ),
     ]
-  const { claims, source } = found
+  const { claims, source, weakness } = found
+  const weak = weakness === undefined ? [] : [warn('identity', weakness, 'docs/identity.md says what to do.')]
   if (claims === undefined) return [...notice, ok('identity', `A workload access token, from ${source}`)]
   if (claims.exp !== undefined && claims.exp * 1000 <= shell.now())
     return [
       ...notice,
       fail('identity', `The identity from ${source} has expired`, 'Run `valetkey env pull` again.'),
     ]
-  return [...notice, ok('identity', `${claims.sub ?? 'no sub'} of ${claims.iss ?? 'no iss'}, from ${source}`)]
+  const whose = `${claims.sub ?? 'no sub'} of ${claims.iss ?? 'no iss'}, from ${source}`
+  return [...notice, ok('identity', whose), ...weak]
+}
+
+/** The sources that were asked and had none; those that come after a broken one were not asked. */
+function askedOf(sources: IdentityFinding['sources']): string {
+  const asked = sources.filter(({ outcome }) => outcome === 'declined')
+  if (asked.length === 0) return ''
+  return `. Asked, in this order: ${asked.map(({ name, reason }) => `${name} (${reason})`).join('; ')}`
 }

@@ -2,11 +2,7 @@ import type { TokenRequest, TokenResponse } from '@valetkey/protocol'
 
 /** What of `@valetkey/sdk` the command uses, loaded only by commands that act as a workload. */
 export interface ConnectSdk {
-  createClient(config: {
-    readonly url: string
-    readonly fetch?: typeof fetch
-    readonly onEvent?: (event: { readonly type: string; readonly identity?: string }) => void
-  }): ConnectClient
+  createClient(config: { readonly url: string; readonly fetch?: typeof fetch }): ConnectClient
   isConnectError(error: unknown): boolean
 }
 

@@ -61,6 +61,7 @@ export function createTestShell(argv: readonly string[], parts: ShellParts = {})
     loadHost: unexpected('The host'),
     loadAudit: unexpected('The audit module'),
     loadSdk: unexpected('The SDK'),
+    loadIdentityReport: () => import('@valetkey/sdk/identity'),
     ...replaced,
     written,
     exits,

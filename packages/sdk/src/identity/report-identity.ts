@@ -6,6 +6,7 @@ import { checkCallOptions } from '../request/call-options.ts'
 import type { ConnectOptions } from '../request/types.ts'
 import { reportSources, type SourceReport } from './source-report.ts'
 import { unverifiedClaims } from './unverified-claims.ts'
+import { adviceForNone } from './why-no-identity.ts'
 
 /** Which identity the SDK would use, and why no other. */
 export interface IdentityReport {
@@ -68,7 +69,10 @@ export async function reportIdentity(
     }
   } catch (error) {
     if (!isConnectError(error)) throw error
-    const { code, message } = error
+    const { code } = error
+    // The list of reasons is the report's own, further down.
+    const isMissing = ambient?.source.name === 'none' && context.read('VALETKEY_IDENTITY') === undefined
+    const message = isMissing ? `No identity was found. ${adviceForNone}` : error.message
     return { issuingPoint, error: { code, message }, sources: sourcesOf(message) }
   }
 }

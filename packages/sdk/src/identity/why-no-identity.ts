@@ -7,15 +7,18 @@ import { identitySources } from './sources.ts'
 
 const none: FoundIdentity = { source: { name: 'none', partition: 'given' }, found: '' }
 
+/** What to do when no source matches. */
+export const adviceForNone: string =
+  'On a laptop run `valetkey env pull`; on a platform enable its OIDC token (docs/identity.md says how); ' +
+  'anywhere, pass `identityToken`'
+
 /** The error when no source matched: why each declined, in order, and what to do. */
 export function whyNoIdentity(read: ReadEnvironment, destination: Destination): ConnectError {
   const forced = read('VALETKEY_IDENTITY')
   if (forced === undefined) {
     const reasons = reportSources(read, destination, none).map(({ name, reason }) => `  ${name}: ${reason}`)
     return identityUnavailable(
-      `No identity was found. Asked, in this order:\n${reasons.join('\n')}\n` +
-        'On a laptop run `valetkey env pull`; on a platform enable its OIDC token (docs/identity.md says how); ' +
-        'anywhere, pass `identityToken`',
+      `No identity was found. Asked, in this order:\n${reasons.join('\n')}\n${adviceForNone}`,
     )
   }
   const source = identitySources.find(({ name }) => name === forced)
