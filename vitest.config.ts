@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 // No `import` condition: vitest hands these to Node, whose `require` inside CommonJS packages would get ES modules.
-const conditions = ['@valetkey/source', 'node', 'module']
+const conditions = ['@valetkey/source', 'node']
 
 function project(name: string, include: string[], testTimeout: number, exclude: string[] = []) {
   return {
@@ -30,6 +30,7 @@ export default defineConfig({
       project('conformance', ['conformance/**/*.test.ts'], 30_000),
       project('interop', ['interop/**/*.test.ts'], 60_000),
       project('packed', ['tooling/**/*.test.ts'], 240_000),
+      project('runtimes', ['runtimes/**/*.test.ts'], 30_000),
     ],
   },
 })

@@ -6,6 +6,7 @@ export default defineConfig(
     index: 'src/index.ts',
     'identity/index': 'src/identity/index.ts',
     'sign-in/index': 'src/sign-in/index.ts',
+    'telemetry/index': 'src/telemetry/index.ts',
     'token-exchange/index': 'src/token-exchange/index.ts',
     'webhooks/index': 'src/webhooks/index.ts',
   }),

@@ -21,6 +21,7 @@ export const entries: Readonly<Record<string, readonly string[]>> = {
     'waitForAuthorization',
   ],
   '@valetkey/sdk/identity': ['reportIdentity'],
+  '@valetkey/sdk/opentelemetry': ['enableOpenTelemetry'],
   '@valetkey/sdk/sign-in': ['createSignIn', 'readPerson'],
   '@valetkey/sdk/token-exchange': ['tokenExchange'],
   '@valetkey/sdk/webhooks': ['verifyWebhook'],

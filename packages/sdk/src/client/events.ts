@@ -33,12 +33,16 @@ export type ConnectEvent =
       readonly entries: number
     }
 
+/** Who is told of every context's events besides its own hook: metrics, once telemetry was found to be on. */
+export const observer: { tell: ((event: ConnectEvent) => void) | undefined } = { tell: undefined }
+
 /** Tells the hook, if there is one. What it throws stays there: watching must not break a call. */
 export function emit(
   context: { readonly onEvent: ((event: ConnectEvent) => void) | undefined },
   event: ConnectEvent,
 ): void {
   try {
+    observer.tell?.(event)
     context.onEvent?.(event)
   } catch {
     // See above.

@@ -44,8 +44,8 @@ export async function askAboutRequest(
     throw invalidRequest('This issuing point does not have this part of consent')
   }
   const url = `${reach(region)}/v1/connect/requests/${encodeURIComponent(request)}/${question.about}`
-  const { credential } = call
-  const answer = await sendOnce(call, { url, method: 'POST', credential, body: question.body })
+  const { credential, traceHeaders: headers = {} } = call
+  const answer = await sendOnce(call, { url, method: 'POST', headers, credential, body: question.body })
   onRetryAfter?.(answer.headers.get('retry-after'))
   if (answer.status < 200 || answer.status > 299)
     throw errorOfAnswer(answer, { connector: undefined, credential })

@@ -10,7 +10,7 @@ import {
 import { defaultValidityBufferMs, tokenState } from '../cache/windows.ts'
 import type { Context } from '../client/context.ts'
 import { isWorkerd, vercelRequestContext } from '../client/environment.ts'
-import { emit } from '../client/events.ts'
+import { emit, observer } from '../client/events.ts'
 import { ConnectError } from '../errors/connect-error.ts'
 import { endsToken } from '../errors/ends-token.ts'
 import { givenIdentity } from '../identity/given-identity.ts'
@@ -88,7 +88,7 @@ function acquireAs(
     const state = tokenState(entry.windows, request.validityBufferMs ?? defaultValidityBufferMs, nowMs)
     if (state === 'fresh' || state === 'ageing' || (state === 'expiring' && nowMs < entry.holdUntilMs)) {
       touch(cache, entry)
-      if (context.onEvent !== undefined)
+      if (context.onEvent !== undefined || observer.tell !== undefined)
         emit(context, { type: 'cache_hit', connector: request.connector, state })
       if (state === 'ageing' && nowMs >= entry.renewAfterMs && !partition.flights.has(requestKey(request)))
         return renew(

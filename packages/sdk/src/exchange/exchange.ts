@@ -5,6 +5,7 @@ import { requestToken } from '../issuing-point/request-token.ts'
 import type { CheckedOptions } from '../request/call-options.ts'
 import { paramsOnWire } from '../request/on-wire.ts'
 import type { CheckedRequest } from '../request/token-request.ts'
+import { findTelemetry } from '../telemetry/telemetry.ts'
 import { checkTokenResponse } from './check-token-response.ts'
 import type { Flight } from './flight.ts'
 import type { Ask } from './flights.ts'
@@ -16,6 +17,7 @@ export async function exchange(
   flight: Flight,
   replaces: Entry | undefined,
   rejectedTokenId: string | undefined,
+  isBackground: boolean,
 ): Promise<TokenResponse> {
   const { context, destination, who, request, call } = ask
   const transport: Transport = {
@@ -23,12 +25,21 @@ export async function exchange(
     signal: flight.controller.signal,
     remainingMs: () => flight.deadlineMs - performance.now(),
   }
-  const answer = await presentIdentity(context, destination, who, transport, (issuingPointCall) => {
-    flight.sent = true
-    const body = bodyOf(request, call, rejectedTokenId, replaces, context.now())
-    return requestToken(destination, request.connector, body, issuingPointCall, call.region)
-  })
-  return checkTokenResponse(answer, context.now())
+  const work = async (): Promise<TokenResponse> => {
+    const answer = await presentIdentity(context, destination, who, transport, (issuingPointCall) => {
+      flight.sent = true
+      const body = bodyOf(request, call, rejectedTokenId, replaces, context.now())
+      return requestToken(destination, request.connector, body, issuingPointCall, call.region)
+    })
+    return checkTokenResponse(answer, context.now())
+  }
+  const telemetry = await findTelemetry()
+  const attributes = {
+    'valetkey.connector': request.connector,
+    'valetkey.subject.type': request.subject.type,
+    'valetkey.exchange.background': isBackground,
+  }
+  return telemetry?.inSpan('valetkey.exchange', attributes, work) ?? work()
 }
 
 function bodyOf(

@@ -106,7 +106,7 @@ async function fly(ask: Ask, partition: Partition, flight: Flight, purpose: Purp
     // Loaded with the first exchange: an application starts with no more than what finds a token and waits for one.
     const { exchange } = await import('./exchange.ts')
     const rejected = partition.entries.get(requestKey(request))?.rejectedTokenId
-    const response = await exchange(ask, flight, replaces, rejected)
+    const response = await exchange(ask, flight, replaces, rejected, background)
     if (!flight.detached) store(ask, partition, response)
     return response
   } catch (error) {

@@ -5,6 +5,7 @@ import { checkCredential } from '../identity/check-credential.ts'
 import type { FoundIdentity } from '../identity/identity-source.ts'
 import { obtainIdentity } from '../identity/obtain-identity.ts'
 import type { Destination, IssuingPointCall } from '../issuing-point/issuing-point.ts'
+import { findTelemetry } from '../telemetry/telemetry.ts'
 
 /**
  * Obtains a credential, checks that it may go to the issuing point, and calls `send` with it.
@@ -21,18 +22,31 @@ export async function presentIdentity<Result>(
 ): Promise<Result> {
   const { source } = who
   const { now, read } = context
-  const obtain = async (): Promise<string> => {
+  const telemetry = await findTelemetry()
+  const obtainChecked = async (): Promise<string> => {
     const credential = await obtainIdentity(who, { ...transport, destination, now, read })
     return checkCredential(credential, source.name, destination, now())
   }
+  const attributes = { 'valetkey.identity.source': source.name }
+  const obtain = (): Promise<string> =>
+    telemetry?.inSpan('valetkey.identity', attributes, obtainChecked) ?? obtainChecked()
+  const call = (credential: string): Promise<Result> => {
+    const { origin } = destination
+    const address = origin === undefined ? undefined : { 'server.address': new URL(origin).hostname }
+    return (
+      telemetry?.inSpan('valetkey.call', { ...address }, (traceHeaders) =>
+        send({ ...transport, credential, traceHeaders }),
+      ) ?? send({ ...transport, credential })
+    )
+  }
   const credential = await obtain()
   try {
-    return await send({ ...transport, credential })
+    return await call(credential)
   } catch (error) {
     if (source.partition === 'given' || !(error instanceof ConnectError) || error.code !== 'identity_expired')
       throw error
     const again = await obtain()
     if (again === credential) throw error
-    return send({ ...transport, credential: again })
+    return call(again)
   }
 }

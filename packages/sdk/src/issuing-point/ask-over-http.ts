@@ -20,9 +20,9 @@ export async function askOverHttp(
   call: IssuingPointCall,
   params?: TokenRequest,
 ): Promise<unknown> {
-  const { credential } = call
+  const { credential, traceHeaders: headers = {} } = call
   const url = `${base}/v1/connect/${route[0]}/${segment(connector)}${route[1]}`
-  const answer = await send(call, { url, method, credential, body })
+  const answer = await send(call, { url, method, headers, credential, body })
   if (answer.status < 200 || answer.status > 299)
     throw errorOfAnswer(answer, { connector, credential, params })
   // A revocation may well be answered without a body.

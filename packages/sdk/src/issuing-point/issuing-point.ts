@@ -12,6 +12,8 @@ import type { Transport } from '../http/send.ts'
 export interface IssuingPointCall extends Transport {
   /** Already checked: it is meant for this issuing point, as far as can be seen without verifying it. */
   readonly credential: string
+  /** The trace context (W3C `traceparent`, `tracestate`) of the call, to be sent along. Empty without telemetry. */
+  readonly traceHeaders?: Readonly<Record<string, string>>
 }
 
 /**
