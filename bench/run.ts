@@ -10,11 +10,13 @@ import { cacheBoundsBench } from './sdk/cache-bounds.ts'
 import { cachedCallBench } from './sdk/cached-call.ts'
 import { exchangesBench } from './sdk/exchanges.ts'
 import { renewalBench } from './sdk/renewal.ts'
+import { telemetryBench } from './sdk/telemetry.ts'
 
 const benches: readonly Bench[] = [
   exchangesBench,
   renewalBench,
   cachedCallBench,
+  telemetryBench,
   bundleSizeBench,
   cacheBoundsBench,
   warmRequest,
