@@ -7,6 +7,7 @@ import type { BrokerContext } from '../context.ts'
 import { createApp } from '../http/app.ts'
 import { startTestBroker, type TestBroker, type TestProject } from '../issue/test-broker.ts'
 import { silentLog } from '../log.ts'
+import { createTracing } from '../tracing.ts'
 
 export const verifier: string = 'v'.repeat(43)
 export const challenge: string = createHash('sha256').update(verifier).digest('base64url')
@@ -124,6 +125,7 @@ export async function startTestGateway(): Promise<TestGateway> {
     log: silentLog,
     development: true,
     publicUrl: context.publicUrl,
+    tracing: createTracing(undefined),
   })
 
   const get = async (path: string, headers = {}) =>

@@ -18,6 +18,7 @@ import {
   type Variables,
   variable,
 } from './environment.ts'
+import { exportTraces } from './export-traces.ts'
 import { toHostError } from './host-error.ts'
 import { type Listener, listen } from './listen.ts'
 import { replacePrivateFile } from './private-file.ts'
@@ -46,6 +47,8 @@ export async function startDevelopmentBroker(options: {
   /** Data and keys in memory only. */
   readonly ephemeral: boolean
   readonly log: Log
+  /** Read for `OTEL_*` alone. Default: empty. */
+  readonly environment?: Variables
 }): Promise<RunningBroker> {
   return explained(async () => {
     const listener = await listen({ port: options.port, hostname: '127.0.0.1' })
@@ -57,7 +60,8 @@ export async function startDevelopmentBroker(options: {
             database: { folder: options.dataDir },
             keys: await dataFolderKeys(options.dataDir, { hasData: hasEmbeddedData(options.dataDir) }),
           }
-      const running = await run(listener, { ...store, publicUrl: url, development: true, log: options.log })
+      const config = { ...store, publicUrl: url, development: true, log: options.log }
+      const running = await run(listener, config, options.environment ?? {})
       const accessToken = await makeOwner(running.context)
       return { url, accessToken, close: running.close }
     })
@@ -71,7 +75,8 @@ export async function startServer(options: HostOptions): Promise<RunningBroker> 
     const listener = await listen(settings)
     return await closingOnFailure(listener, async () => {
       const publicUrl = settings.publicUrl ?? `http://127.0.0.1:${listener.port}`
-      const running = await run(listener, { ...settings.broker, publicUrl, log: options.log })
+      const config = { ...settings.broker, publicUrl, log: options.log }
+      const running = await run(listener, config, options.environment)
       return { url: running.context.publicUrl, close: running.close }
     })
   })
@@ -209,12 +214,21 @@ async function withStore<Result>(
 
 async function run(
   listener: Listener,
-  config: BrokerConfig,
+  config: BrokerConfig & { readonly log: Log },
+  environment: Variables,
 ): Promise<{ readonly context: BrokerContext; close(): Promise<void> }> {
-  const { broker, context } = assembleBroker(config)
+  const traces = await exportTraces(environment, config.log)
+  const { broker, context } = assembleBroker(
+    traces === undefined ? config : { ...config, tracerProvider: traces.provider },
+  )
   // Before it has started: a long migration must not look like a dead process to whoever asks /healthz.
   listener.handle(broker.fetch)
-  await broker.start()
+  try {
+    await broker.start()
+  } catch (error) {
+    await traces?.close()
+    throw error
+  }
   const started = context()
   if (started === undefined) throw new Error('The broker has not started')
   return {
@@ -222,6 +236,7 @@ async function run(
     async close() {
       await listener.close()
       await broker.close()
+      await traces?.close()
     },
   }
 }

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { BrokerContext } from '../context.ts'
 import type { Log } from '../log.ts'
+import type { Tracing } from '../tracing.ts'
 import { limitBody } from './body-limit.ts'
 import { browserGuard } from './browser-guard.ts'
 import { addConsentApiRoutes } from './consent-api-routes.ts'
@@ -19,6 +20,7 @@ export function createApp(options: {
   readonly log: Log
   readonly development: boolean
   readonly publicUrl: string
+  readonly tracing: Tracing
 }): Hono<Environment> {
   const app = new Hono<Environment>()
 
@@ -27,7 +29,11 @@ export function createApp(options: {
     exchange.set('requestId', requestId)
     exchange.header('x-request-id', requestId)
     const started = performance.now()
-    await next()
+    await options.tracing.request(exchange.req.raw.headers, async () => {
+      await next()
+      const { method, routePath } = exchange.req
+      return { method, route: routePath, status: exchange.res.status, requestId }
+    })
     const seconds = (performance.now() - started) / 1000
     const { method, routePath } = exchange.req
     // Patterns, not paths: anyone could grow the metrics with paths, and people put credentials into them.

@@ -53,7 +53,8 @@ async function answerOnce(
   parsed: Outcome<ParsedTokenRequest>,
   again: boolean,
 ): Promise<Outcome<TokenResponse> | 'overtaken'> {
-  const admitted = await admit(context, incoming, parsed)
+  const { tracing } = context
+  const admitted = await tracing.step('valetkey.admit', {}, () => admit(context, incoming, parsed))
   if (admitted.outcome === 'anonymous' || admitted.outcome === 'flooding') {
     context.audit.countAnonymous(admitted.refusal.reason)
     context.metrics.tokenRequest(answerFor(admitted.refusal).code, 'none')
@@ -84,7 +85,10 @@ async function answerOnce(
   if (link === undefined) throw new Error('A token without a connector')
   const { token, served } = decided.value
   // Nothing leaves before this event is committed, and it commits before any revocation or not at all.
-  if (!(await context.audit.appendUnlessRevoked(issuedEvent(event, token, served), link.guard))) {
+  const recorded = await tracing.step('valetkey.audit', {}, () =>
+    context.audit.appendUnlessRevoked(issuedEvent(event, token, served), link.guard),
+  )
+  if (!recorded) {
     return again ? 'overtaken' : refuseRecorded({ reason: 'revoked_meanwhile' })
   }
   context.metrics.tokenRequest('issued', served)

@@ -43,8 +43,12 @@ export async function endAtProvider(
 /** The access to its provider that a driver gets for one call. */
 export function providerAccess(context: BrokerContext): ProviderAccess {
   const reach: typeof globalThis.fetch = async (input, init) => {
+    // The host alone: paths and queries may hold credentials.
+    const { hostname } = new URL(input instanceof Request ? input.url : input)
     try {
-      return await context.egress.fetch(input, init)
+      return await context.tracing.step('valetkey.provider', { 'server.address': hostname }, () =>
+        context.egress.fetch(input, init),
+      )
     } catch (error) {
       // Said to operators and callers alike: without it a broker that may not reach a host looks like a dead host.
       if (error instanceof EgressRefused) throw new ProviderFault(error.message)

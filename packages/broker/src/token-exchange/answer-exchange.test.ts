@@ -4,6 +4,7 @@ import { type Parameters, parseParameters } from '../gateway/parameters.ts'
 import { createApp } from '../http/app.ts'
 import { startTestBroker, type TestBroker, type TestProject } from '../issue/test-broker.ts'
 import { silentLog } from '../log.ts'
+import { createTracing } from '../tracing.ts'
 import { parseExchange } from './parse-exchange.ts'
 import { tokenTypeOf } from './token-type.ts'
 
@@ -22,6 +23,7 @@ beforeAll(async () => {
     log: silentLog,
     development: true,
     publicUrl: context.publicUrl,
+    tracing: createTracing(undefined),
   })
   project = await broker.project({ scopes: ['read', 'write'] })
   identity = await identityOf(project)

@@ -52,6 +52,7 @@ async function dev(context: Context, options: DevOptions): Promise<void> {
       dataDir,
       ephemeral: options.ephemeral === true,
       log: createConsoleLog(shell),
+      environment: shell.environment,
     })
     .catch((error: unknown) => {
       throw portFailure(error, options.port)
