@@ -30,9 +30,11 @@ export async function readTokenFile(path: string, namedBy: string): Promise<stri
       await file.close()
     }
   } catch (error) {
-    const code = (error as { code?: unknown }).code
+    // Deno's errors have a name instead of a code.
+    const { code, name } = error as { code?: unknown; name?: unknown }
+    const reason = code ?? name
     throw identityUnavailable(
-      `The file ${namedBy} names could not be read${typeof code === 'string' ? ` (${code})` : ''}`,
+      `The file ${namedBy} names could not be read${typeof reason === 'string' ? ` (${reason})` : ''}`,
     )
   }
   if (length > maxCredentialLength)

@@ -1,4 +1,4 @@
-import { identityUnavailable } from '../errors/connect-error.ts'
+import { ConnectError, identityUnavailable } from '../errors/connect-error.ts'
 import { maxCredentialLength } from './check-credential.ts'
 import type { ObtainIdentity } from './identity-source.ts'
 import { nodeBuiltin } from './node-builtin.ts'
@@ -24,7 +24,7 @@ export type TokenCommand =
  */
 export function runTokenCommand(command: TokenCommand, name: string, signal: AbortSignal): Promise<string> {
   const { spawn } = nodeBuiltin('node:child_process', name)
-  return new Promise((resolve, reject) => {
+  return new Promise<string>((resolve, reject) => {
     const posix = process.platform !== 'win32'
     // A group of its own: killing the shell alone would leave what it started running.
     const [program, args] = 'shell' in command ? [command.shell, []] : [command.program, command.args]
@@ -69,6 +69,9 @@ export function runTokenCommand(command: TokenCommand, name: string, signal: Abo
     })
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort, { once: true })
+  }).catch((error: unknown) => {
+    // Where programs may not be started at all, some runtimes throw instead of telling the child's listeners.
+    throw error instanceof ConnectError ? error : identityUnavailable(`${name} could not be started`)
   })
 }
 
