@@ -1,10 +1,14 @@
+import { cpSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { trace } from '@opentelemetry/api'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { type RunningBroker, startServer } from '@valetkey/broker/host'
 import { createClient } from '@valetkey/sdk'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { startServe, type TestBroker } from './support/broker.ts'
 
 /** A span as OTLP carries it in JSON. */
 interface ExportedSpan {
@@ -17,8 +21,10 @@ interface ExportedSpan {
 
 const received: { readonly service: unknown; readonly span: ExportedSpan }[] = []
 let bodies = ''
+let dataDir: string
 let collector: Server
-let broker: TestBroker
+let broker: RunningBroker
+let owner: string
 
 /** A collector, as OpenTelemetry's protocol has it: `POST /v1/traces`. */
 beforeAll(async () => {
@@ -45,28 +51,42 @@ beforeAll(async () => {
   // The exporter reads its own variables from the process, as it does in a server.
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', endpoint)
   vi.stubEnv('OTEL_SERVICE_NAME', 'issuing-point')
-  broker = await startServe({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })
+  const { folder, keys, owner: token } = JSON.parse(process.env.VALETKEY_TEST_OWNED_DATABASE ?? '{}')
+  dataDir = await mkdtemp(join(tmpdir(), 'valetkey-conformance-'))
+  cpSync(folder, dataDir, { recursive: true })
+  owner = token
+  const environment = { PORT: '0', VALETKEY_KEYS: keys, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }
+  broker = await startServer({ environment, dataDir, log: () => {} })
 })
 
 afterAll(async () => {
-  await broker.close()
+  await rm(dataDir, { recursive: true })
   vi.unstubAllEnvs()
   trace.disable()
   await new Promise((resolve) => collector.close(resolve))
 })
 
-it('a token request is one trace, from the agent through the SDK to the steps of the broker', async () => {
-  const { owner } = broker
-  const project = await owner.call('POST', '/v1/projects', { name: 'shop' })
-  await owner.call('POST', '/v1/connect/connectors', {
+async function manage(path: string, body: object): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await fetch(`${broker.url}${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${owner}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
+  return (await answer.json()) as Readonly<Record<string, unknown>>
+}
+
+it('S26 a token request is one trace, from the agent through the SDK to the steps of the broker', async () => {
+  const project = await manage('/v1/projects', { name: 'shop' })
+  await manage('/v1/connect/connectors', {
     service: 'api-key',
     name: 'search',
     data: { values: [{ value: 'key-secret' }], serviceUrls: ['https://search.example'] },
   })
-  await owner.call('POST', '/v1/connect/connectors/api-key%2Fsearch/projects/shop', {
+  await manage('/v1/connect/connectors/api-key%2Fsearch/projects/shop', {
     environments: ['production'],
   })
-  const { token } = await owner.call('POST', '/v1/access-tokens', {
+  const { token } = await manage('/v1/access-tokens', {
     project: project.id,
     environment: 'production',
   })
@@ -96,6 +116,6 @@ it('a token request is one trace, from the agent through the SDK to the steps of
       .filter(({ span }) => span.parentSpanId === requests[index]?.span.spanId)
       .map(({ span }) => span.name)
   expect([stepsOf(0), stepsOf(1)]).toEqual([['valetkey.admit', 'valetkey.audit'], ['valetkey.admit']])
-  // S26: neither credentials nor names of anybody's connectors.
+  // Neither credentials nor names of anybody's connectors.
   for (const secret of ['key-secret', String(token), 'api-key/search']) expect(bodies).not.toContain(secret)
 })

@@ -29,6 +29,7 @@ describe('each published tarball', () => {
     expect(tarballs.map(({ manifest }) => manifest.name)).toEqual([
       '@valetkey/protocol',
       '@valetkey/connectors',
+      '@valetkey/testing',
       '@valetkey/sdk',
       '@valetkey/mcp',
       '@valetkey/ai-sdk',

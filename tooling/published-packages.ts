@@ -2,7 +2,7 @@
 export interface PublishedPackage {
   readonly directory: string
   readonly hasExports: boolean
-  /** Installed beside a framework, which is its peer. */
+  /** Installed beside a framework, or a tool, which is its peer. */
   readonly isAdapter: boolean
 }
 
@@ -10,7 +10,7 @@ export interface PublishedPackage {
 export const publishedPackages: readonly PublishedPackage[] = [
   library('packages/protocol'),
   library('packages/connectors'),
-  library('packages/testing'),
+  { ...library('packages/testing'), isAdapter: true },
   library('packages/sdk'),
   adapter('mcp'),
   adapter('ai-sdk'),

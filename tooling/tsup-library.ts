@@ -23,7 +23,9 @@ export function library(options: Options = {}): Options {
  * chunk that is loaded at once, with everything else in it.
  */
 export function moduleByModule(entry: Readonly<Record<string, string>>): Options {
-  const modules = globSync('src/**/*.ts').filter((path) => !/\.test(-d)?\.ts$|test-support/.test(path))
+  const modules = globSync('src/**/*.ts').filter(
+    (path) => !/\.test(-d)?\.ts$|test-support|\/test-[\w-]+\.ts$/.test(path),
+  )
   return {
     ...library({ entry: modules }),
     splitting: false,

@@ -29,9 +29,18 @@ const ownPnpm = join(root, '.pnpm-home', 'bin', 'pnpm')
 const pnpm = existsSync(ownPnpm) ? ownPnpm : 'pnpm'
 
 /** Packs every published package, as built, into a folder. */
-export async function packAll(folder: string): Promise<readonly Tarball[]> {
+export function packAll(folder: string): Promise<readonly Tarball[]> {
+  return pack(
+    folder,
+    publishedPackages.map(({ directory }) => directory),
+  )
+}
+
+/** Packs the published packages in these directories, as built, into a folder. */
+export async function pack(folder: string, directories: readonly string[]): Promise<readonly Tarball[]> {
   const tarballs: Tarball[] = []
   for (const { directory, isAdapter } of publishedPackages) {
+    if (!directories.includes(directory)) continue
     const cwd = join(root, directory)
     if (!existsSync(join(cwd, 'dist')))
       throw new Error(`${directory} is not built: run \`npm run setup\` first`)

@@ -174,4 +174,19 @@ describe('callers', () => {
     const context = testContext({ fetch: countingFetch(), identity: () => new Promise<string>(() => {}) })
     expect((await errorOf(getTokenIn(context, 'c', app, { timeoutMs: 10 }))).code).toBe('timeout')
   })
+
+  it('share and keep the answer that comes in place of an exchange that died', async () => {
+    const fetch = fakeFetch((_request, index) =>
+      index === 0
+        ? new Promise<Response>(() => {})
+        : Response.json(tokenResponse({ token: `token-${index}` })),
+    )
+    const context = testContext({ fetch, identity: 'alice', timeoutMs: 20 })
+    void getTokenIn(context, 'c', app, { timeoutMs: 60_000 }).catch(() => {})
+    await errorOf(getTokenIn(context, 'c', app, undefined))
+    await settle()
+    const ask = (): Promise<string> => getTokenIn(context, 'c', app, undefined)
+    expect([await Promise.all([ask(), ask()]), await ask()]).toEqual([['token-1', 'token-1'], 'token-1'])
+    expect(fetch.seen).toHaveLength(2)
+  })
 })

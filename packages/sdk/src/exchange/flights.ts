@@ -45,7 +45,8 @@ export function joinOrStart(ask: Ask, partition: Partition): Flight {
   // On some runtimes an exchange dies with the request that began it, unanswered: nobody may wait for it for ever.
   const ageMs = performance.now() - current.startedAtMs
   if (ageMs > Math.max(ask.limitMs, ask.context.timeoutMs)) {
-    detach(ask.context.cache, partition, current)
+    // Replaced rather than taken out: an empty partition leaves the cache, and the answer would be lost with it.
+    current.detached = true
     return startFlight(ask, partition, { background: false })
   }
   if (!ask.call.forceRefresh || !current.sent) return current
