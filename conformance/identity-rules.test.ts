@@ -79,6 +79,10 @@ describe('S08 writing trust rules', () => {
     ['a subject that anyone on GitHub can choose', gitHubSub('environment:production')],
     ['a subject that only begins like an owner', gitHubSub('repo:acme*:ref:refs/heads/main')],
     ['a GitHub name without its ids', { issuer: github, claims: { repository: 'acme/web' } }],
+    ['a pattern among what is refused', { refuse: { kind: 'deb*' } }],
+    ['aud among what is refused', { refuse: { aud: 'x' } }],
+    ['what is refused in place of what is wanted', { claims: undefined, refuse: { sub: 'x' } }],
+    ['a template beside a rule', { template: { platform: 'fly' } }],
     ['a pattern for an id', { issuer: github, claims: { repository_id: '12*' } }],
   ]
 
@@ -90,6 +94,55 @@ describe('S08 writing trust rules', () => {
     expect(answer).toMatchObject({ status: 400, code: 'invalid_request' })
     const { rules } = await broker.manage('GET', '/v1/projects/s08/trust')
     expect(rules).toEqual([])
+  })
+
+  const fly = { platform: 'fly', organization: 'acme', organizationId: '1', appId: '2' }
+  const templates: readonly (readonly [string, Record<string, unknown>])[] = [
+    ['of no platform', { platform: undefined }],
+    ['of a platform that is none', { platform: 'heroku' }],
+    ['without an id', { appId: undefined }],
+    ['with a field that it does not know', { sub: 'x' }],
+    ['with a * for an id', { appId: '*' }],
+    ['with a * within', { organization: 'acme*' }],
+    ['with a line break', { organization: 'acme\n' }],
+    ['with an empty field', { appId: '' }],
+    ['with a number', { appId: 2 }],
+    ['that accepts what its platform has not', { acceptFixedAudience: true }],
+  ]
+
+  it.each(templates)('S09 refuses a template %s', async (_what, changes) => {
+    const body = { environment: 'production', template: { ...fly, ...changes } }
+    for (const path of ['trust', 'trust/dry-run']) {
+      const answer = await broker.call('POST', `/v1/projects/s08/${path}`, { token: broker.owner, body })
+      expect(answer).toMatchObject({ status: 400, code: 'invalid_request' })
+    }
+    expect((await broker.manage('GET', '/v1/projects/s08/trust')).rules).toEqual([])
+  })
+
+  it('S08 a template makes a rule like any other, and says it in words', async () => {
+    await broker.manage('POST', '/v1/projects', { name: 's08-template' })
+    const rule = await broker.manage('POST', '/v1/projects/s08-template/trust', {
+      environment: 'production',
+      template: fly,
+    })
+    expect(rule).toMatchObject({
+      issuer: 'https://oidc.fly.io/acme',
+      audience: broker.url,
+      claims: { org_id: ['1'], app_id: ['2'] },
+      refuse: {},
+      maxAgeSeconds: 600,
+      weaknesses: [],
+    })
+    expect(rule.words).toContainEqual(expect.stringContaining('Fly.io app 2'))
+  })
+
+  it('S28 a dry run needs the role that the change needs', async () => {
+    const body = { environment: 'production', template: fly }
+    const { token } = await broker.manage('POST', '/v1/access-tokens', { role: 'auditor' })
+    for (const path of ['trust', 'trust/dry-run']) {
+      const answer = await broker.call('POST', `/v1/projects/s08/${path}`, { token: String(token), body })
+      expect(answer).toMatchObject({ status: 403, code: 'forbidden' })
+    }
   })
 
   it('S08 fills in its own URL where no audience is given', async () => {
@@ -248,6 +301,21 @@ describe('S09 matching claims', () => {
     const claims = issuer.claims(broker.url, { sub: 'workload:number', ref: 9007199254740992 })
     const answer = await broker.ask('vault/rules', await issuer.sign(claims))
     expect(answer).toMatchObject({ status: 401, code: 'identity_invalid' })
+  })
+
+  it('S09 what a rule refuses is refused exactly, and what can not be told from it', async () => {
+    await broker.manage('POST', '/v1/projects', { name: 'refusing' })
+    await broker.manage('POST', '/v1/projects/refusing/trust', {
+      environment: 'production',
+      issuer: issuer.url,
+      claims: { sub: 'workload:refusing' },
+      refuse: { event: ['pull_request_target', 'debug'] },
+    })
+    await attach(broker, 'vault/rules', 'refusing')
+    for (const event of [undefined, 'push', 'pull_request', 'Debug'])
+      expect(await statusFor('refusing', { event })).toBe(200)
+    for (const event of ['pull_request_target', 'debug', ['debug'], ['push'], { debug: true }])
+      expect(await statusFor('refusing', { event })).toBe(401)
   })
 
   it('S09 a rule holds from the moment it was added, whatever rules its issuer had before', async () => {

@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely'
 import type { CheckpointSigner } from './audit/checkpoint.ts'
 import type { AuditTrail } from './audit/trail.ts'
 import type { DevelopmentIssuer } from './authenticate/development-issuer.ts'
+import type { VerifyOptions } from './authenticate/identity-token.ts'
 import type { VerifiedIdentity } from './authenticate/verified-identity.ts'
 import type { Egress } from './egress/egress-fetch.ts'
 import type { GrantsInUse } from './issue/grants-in-use.ts'
@@ -15,6 +16,7 @@ import type { KeyRing } from './secrets/key-ring.ts'
 import type { SigningKey } from './secrets/signing-keys.ts'
 import type { Schema } from './store/schema.ts'
 import type { TrustSnapshots } from './store/trust-snapshot.ts'
+import type { Tracing } from './tracing.ts'
 
 /** Everything a running broker works with; made once at start, handed to each step. */
 export interface BrokerContext {
@@ -27,7 +29,7 @@ export interface BrokerContext {
   readonly db: Kysely<Schema>
   readonly keyRing: KeyRing
   readonly trust: TrustSnapshots
-  readonly verifyIdentity: (token: string) => Promise<Outcome<VerifiedIdentity>>
+  readonly verifyIdentity: (token: string, options?: VerifyOptions) => Promise<Outcome<VerifiedIdentity>>
   readonly developmentIssuer: DevelopmentIssuer
   readonly developmentKey: SigningKey
   /** What the sign-in gateway signs its tokens with, and makes its subjects from. */
@@ -45,6 +47,7 @@ export interface BrokerContext {
   /** Whether `X-Forwarded-For` names the client. */
   readonly trustProxy: boolean
   readonly metrics: Metrics
+  readonly tracing: Tracing
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number

@@ -1,8 +1,11 @@
+import type { TracerProvider } from '@opentelemetry/api'
 import { drivers as builtInDrivers, type Driver } from '@valetkey/connectors'
 import { type CheckpointSigner, createCheckpointSigner } from './audit/checkpoint.ts'
+import type { AuditEvent } from './audit/event.ts'
 import { checkRetentionDays, createRetentionWork } from './audit/retention-work.ts'
-import { createAuditTrail } from './audit/trail.ts'
+import { type AuditTrail, createAuditTrail } from './audit/trail.ts'
 import { createDevelopmentIssuer } from './authenticate/development-issuer.ts'
+import { createIdentitiesSeen } from './authenticate/identities-seen.ts'
 import { createIdentityVerifier } from './authenticate/identity-token.ts'
 import { createIssuerKeys } from './authenticate/issuer-keys.ts'
 import type { BackgroundWork } from './background.ts'
@@ -24,6 +27,7 @@ import { loadSigningKey } from './secrets/signing-keys.ts'
 import { migrate } from './store/migrate.ts'
 import { type OpenDatabase, openEmbedded, openPostgres } from './store/open-database.ts'
 import { createTrustSnapshots } from './store/trust-snapshot.ts'
+import { createTracing } from './tracing.ts'
 
 /** Everything a broker is told; it reads no environment variable and no file that is not named here. */
 export interface BrokerConfig {
@@ -57,6 +61,11 @@ export interface BrokerConfig {
    * client's address. Default false: whoever reaches the broker without one could name any address.
    */
   readonly trustProxy?: boolean
+  /**
+   * Gets a span for each request and its steps, as part of the caller's trace. Spans find each other by OpenTelemetry's
+   * global context manager and propagator, which whoever registers the provider registers too. Default: no traces.
+   */
+  readonly tracerProvider?: TracerProvider
 }
 
 /** An issuing point. */
@@ -110,7 +119,8 @@ export function assembleBroker(
   let context: BrokerContext | undefined
   let database: OpenDatabase | undefined
   let background: readonly BackgroundWork[] = []
-  const app = createApp({ context: () => context, log, development, publicUrl })
+  const tracing = createTracing(config.tracerProvider)
+  const app = createApp({ context: () => context, log, development, publicUrl, tracing })
 
   async function startWith(open: OpenDatabase, egress: Egress): Promise<void> {
     const { db } = open
@@ -149,6 +159,7 @@ export function assembleBroker(
         keys: createIssuerKeys({ fetch: egress.fetch, now, log }),
         now,
         development: developmentIssuer,
+        seen: createIdentitiesSeen({ now, record: (event) => recordAside(audit, event, log) }),
       }),
       developmentIssuer,
       developmentKey,
@@ -164,6 +175,7 @@ export function assembleBroker(
       limits,
       trustProxy: config.trustProxy ?? false,
       metrics: createMetrics(),
+      tracing,
       log,
       now,
     }
@@ -219,6 +231,14 @@ export function assembleBroker(
     },
   }
   return { broker, context: () => context }
+}
+
+/** For what nobody's answer waits for. */
+function recordAside(audit: AuditTrail, event: AuditEvent, log: Log): void {
+  audit.append(event).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.name : 'unknown'
+    log('warn', 'an identity that was seen was not recorded', { reason })
+  })
 }
 
 async function openMigrated(database: BrokerConfig['database'], log: Log): Promise<OpenDatabase> {

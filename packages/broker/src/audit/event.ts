@@ -21,6 +21,7 @@ export type AuditEventKind =
   | 'management_intended'
   | 'management_done'
   | 'management_refused'
+  | 'identity_seen'
   | 'anonymous_refusals'
   | 'audit_pruned'
   | 'keys_rotated'

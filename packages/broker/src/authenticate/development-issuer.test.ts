@@ -147,6 +147,7 @@ describe('the identity verifier beside a development issuer', () => {
                   issuer,
                   audience: publicUrl,
                   claims,
+                  refuse: {},
                   maxAgeSeconds: 86_400,
                 },
               ]

@@ -14,6 +14,7 @@ const rule: TrustRule = {
   issuer: 'https://issuer.example',
   audience: 'https://broker.example',
   claims: { sub: ['workload-1', 'workload-2'], ref: ['refs/heads/*'] },
+  refuse: {},
   maxAgeSeconds: 600,
 }
 const claims = {
@@ -43,32 +44,44 @@ describe('matchRule', () => {
     ['main\n'],
     ['main-x'],
   ])('S09 main never admits %j', (ref) => {
-    expect(matchRule({ claims: { ref: ['main'] } }, { ref })).toBe(false)
-    expect(matchRule({ claims: { ref: ['main', 'm*'] } }, { ref: [ref] })).toBe(false)
+    expect(matchRule({ refuse: {}, claims: { ref: ['main'] } }, { ref })).toBe(false)
+    expect(matchRule({ refuse: {}, claims: { ref: ['main', 'm*'] } }, { ref: [ref] })).toBe(false)
   })
 
   it('compares numbers and booleans by their text', () => {
     expect(
       matchRule(
-        { claims: { repository_id: ['74'], protected: ['true'] } },
+        { refuse: {}, claims: { repository_id: ['74'], protected: ['true'] } },
         { repository_id: 74, protected: true },
       ),
     ).toBe(true)
-    expect(matchRule({ claims: { repository_id: ['74'] } }, { repository_id: 740 })).toBe(false)
-    expect(matchRule({ claims: { repository_id: ['74'] } }, { repository_id: '074' })).toBe(false)
+    expect(matchRule({ refuse: {}, claims: { repository_id: ['74'] } }, { repository_id: 740 })).toBe(false)
+    expect(matchRule({ refuse: {}, claims: { repository_id: ['74'] } }, { repository_id: '074' })).toBe(false)
   })
 
   it('S10 does not take two ids beyond 2^53 for one', () => {
     const { id } = JSON.parse('{"id":9007199254740993}') as { id: number }
-    expect(matchRule({ claims: { id: ['9007199254740992'] } }, { id })).toBe(false)
+    expect(matchRule({ refuse: {}, claims: { id: ['9007199254740992'] } }, { id })).toBe(false)
+  })
+
+  it('does not admit what the rule refuses, nor what can not be told from it', () => {
+    const refusing = { claims: { sub: ['a'] }, refuse: { kind: ['debug', 'test'] } }
+    for (const kind of [undefined, null, 'job', 'Debug', 'debugger', 0])
+      expect(matchRule(refusing, { sub: 'a', kind })).toBe(true)
+    for (const kind of ['debug', 'test', ['debug'], ['job'], { debug: true }, 2 ** 60])
+      expect(matchRule(refusing, { sub: 'a', kind })).toBe(false)
+    expect(matchRule(refusing, { sub: 'b', kind: 'job' })).toBe(false)
   })
 
   it('does not find claims on the prototype', () => {
-    expect(matchRule({ claims: { constructor: ['*a*', 'function'] } }, {})).toBe(false)
+    expect(matchRule({ refuse: {}, claims: { constructor: ['*a*', 'function'] } }, {})).toBe(false)
   })
 
   it('S10 does not admit the same name under another immutable id', () => {
-    const pinned = { claims: { sub: ['repo:octo/app:*', 'repo:octo@65/app@74:*'], repository_id: ['74'] } }
+    const pinned = {
+      refuse: {},
+      claims: { sub: ['repo:octo/app:*', 'repo:octo@65/app@74:*'], repository_id: ['74'] },
+    }
     expect(matchRule(pinned, { sub: 'repo:octo/app:pull_request', repository_id: '74' })).toBe(true)
     expect(matchRule(pinned, { sub: 'repo:octo@65/app@74:pull_request', repository_id: '74' })).toBe(true)
     expect(matchRule(pinned, { sub: 'repo:octo/app:pull_request', repository_id: '99' })).toBe(false)
@@ -153,5 +166,21 @@ describe('explainIdentity', () => {
       reason: 'The project has no trust rules',
       rules: [],
     })
+  })
+})
+
+it('tells which claim a rule refuses', () => {
+  const refusing = { ...rule, refuse: { kind: ['debug'] } }
+  const explained = (more: object) => explainRule(refusing, { ...claims, ...more }, now)
+  expect(explained({}).matched).toBe(true)
+  expect(explained({}).claims.at(-1)).toEqual({
+    claim: 'kind',
+    matched: true,
+    reason: 'not "debug": the token has none',
+  })
+  expect(explained({ kind: 'job' }).claims.at(-1)?.reason).toBe('"job" is not refused')
+  expect(explained({ kind: 'debug' })).toMatchObject({
+    matched: false,
+    reason: 'kind: the rule refuses "debug", the token has "debug"',
   })
 })

@@ -8,8 +8,13 @@ type Claims = Readonly<Record<string, readonly string[]>>
  * Either `sub` is pinned as far as it names tenant and project, or all ids of one set are given in full. On an
  * issuer that signs for everyone (GitHub), a rule without either admits strangers.
  */
-export function whyNotIdentifying(issuer: string, claims: Claims): string | undefined {
-  const known = findKnownIssuer(issuer)
+export function whyNotIdentifying(
+  issuer: string,
+  claims: Claims,
+  /** An issuer with the same ids, for a rule about an issuer that is not known. */
+  sameIdsAs: string = issuer,
+): string | undefined {
+  const known = findKnownIssuer(issuer) ?? findKnownIssuer(sameIdsAs)
   if (known?.ids.some((set) => set.every((name) => isLiteral(claims[name]))) === true) return undefined
 
   const subjects = Object.hasOwn(claims, 'sub') ? claims.sub : undefined

@@ -21,6 +21,7 @@ function rule(overrides: Partial<TrustRule> = {}): TrustRule {
     issuer,
     audience,
     claims: { sub: ['workload-1'] },
+    refuse: {},
     maxAgeSeconds: 86_400,
     ...overrides,
   }
@@ -229,5 +230,34 @@ describe('createIdentityVerifier', () => {
       expect(await reasonFor(`${token.slice(0, at)}${other}${token.slice(at + 1)}`)).not.toBe('ok')
       expect(await reasonFor(token.slice(0, at) + token.slice(at + 1))).not.toBe('ok')
     }
+  })
+})
+
+describe('the identities that a verifier tells of', () => {
+  it('S29 are those whose signature, audience and life held, asked about by nobody else', async () => {
+    const fake = await createFakeIssuer(issuer)
+    const seen: string[] = []
+    const verify = createIdentityVerifier({
+      rules: { rulesFor: async (name) => (name === issuer ? [rule()] : []) },
+      keys: createIssuerKeys({ fetch: fake.fetch, now: () => nowMs, log: silentLog }),
+      now: () => nowMs,
+      development: undefined,
+      seen: ({ outcome }) => seen.push(outcome.ok ? 'ok' : outcome.refusal.reason),
+    })
+    const signed = await fake.sign(good)
+    await verify(`${signed.slice(0, -8)}AAAAAAAA`)
+    await verify(craftToken({ alg: 'ES256', kid: 'first' }, good))
+    for (const change of [
+      { aud: 'x' },
+      { exp: now - 60 },
+      { exp: now + 90_000 },
+      { iss: 'https://other.example' },
+    ])
+      await verify(await fake.sign({ ...good, ...change }))
+    await verify(signed, { unseen: true })
+    expect(seen).toEqual([])
+    await verify(signed)
+    await verify(await fake.sign({ ...good, sub: 'stranger' }))
+    expect(seen).toEqual(['ok', 'claims_unmatched'])
   })
 })

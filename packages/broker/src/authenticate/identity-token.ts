@@ -1,8 +1,9 @@
 import { accept, type Outcome, refuse } from '../refusal.ts'
 import { isPlainJwt, parseCompactToken } from './compact-token.ts'
 import type { DevelopmentIssuer } from './development-issuer.ts'
+import type { SeenIdentity } from './identities-seen.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
-import { hasAudience, matchRule } from './match-rule.ts'
+import { hasAudience, isYoungEnough, matchRule } from './match-rule.ts'
 import { checkTimes } from './token-times.ts'
 import type { TrustRule } from './trust-rule.ts'
 import type { VerifiedIdentity } from './verified-identity.ts'
@@ -24,9 +25,11 @@ export function createIdentityVerifier(deps: {
   readonly keys: IssuerKeys
   readonly now: () => number
   readonly development: DevelopmentIssuer | undefined
-}): (token: string) => Promise<Outcome<VerifiedIdentity>> {
-  const { rules: source, keys, now, development } = deps
-  return async (text) => {
+  /** Told of every identity that the rules decided on, once its signature held. Must not wait or throw. */
+  readonly seen?: (identity: SeenIdentity) => void
+}): (token: string, options?: VerifyOptions) => Promise<Outcome<VerifiedIdentity>> {
+  const { rules: source, keys, now, development, seen } = deps
+  return async (text, options = {}) => {
     const parsed = parseCompactToken(text)
     if (!parsed.ok) return parsed
     const token = parsed.value
@@ -46,19 +49,35 @@ export function createIdentityVerifier(deps: {
     if (addressed.length === 0) return refuse({ reason: 'audience_mismatch' })
     const times = checkTimes(payload, now())
     if (!times.ok) return times
-    const age = times.value.exp - times.value.iat
-    const timely = addressed.filter(({ maxAgeSeconds }) => age <= maxAgeSeconds)
+    const timely = addressed.filter((rule) => isYoungEnough(rule, times.value, now()))
     if (timely.length === 0) return refuse({ reason: 'token_lives_too_long' })
 
-    return admit(
+    const outcome = admit(
       timely.filter((rule) => matchRule(rule, payload)),
       typeof payload.sub === 'string' ? payload.sub : '',
     )
+    if (options.unseen !== true) {
+      seen?.({
+        token: text,
+        issuer: token.issuer,
+        claims: payload,
+        times: times.value,
+        rules: trusted,
+        outcome,
+      })
+    }
+    return outcome
   }
 }
 
+/** How a token is verified. */
+export interface VerifyOptions {
+  /** An operator asks about it: it is nobody's who came by. */
+  readonly unseen?: true
+}
+
 /** Picks the one project and environment that the rules name: never the first of several. */
-function admit(matching: readonly TrustRule[], subject: string): Outcome<VerifiedIdentity> {
+export function admit(matching: readonly TrustRule[], subject: string): Outcome<VerifiedIdentity> {
   const [rule, ...others] = matching
   if (rule === undefined) return refuse({ reason: 'claims_unmatched' })
   const elsewhere = others.some(

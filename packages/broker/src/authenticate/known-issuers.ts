@@ -19,6 +19,11 @@ export interface KnownIssuer {
   readonly algorithms?: readonly Algorithm[]
   /** Sets of claims with ids that the platform never gives out twice; any one set identifies. */
   readonly ids: readonly (readonly string[])[]
+  /**
+   * Its tokens may live longer than any rule allows: a rule's `maxAgeSeconds` limits how long ago one was issued instead of
+   * how long it lives.
+   */
+  readonly longLived?: true
   /** `literal`: no `*` at all. */
   readonly subject: SubjectShape | 'literal'
 }
@@ -114,6 +119,28 @@ const knownIssuers: readonly KnownIssuer[] = [
     platform: 'Modal',
     issuers: ['https://oidc.modal.com'],
     ids: [['workspace_id', 'app_id']],
+    longLived: true,
+    subject: 'literal',
+  },
+  {
+    platform: 'Semaphore',
+    issuers: ['https://*.semaphoreci.com'],
+    algorithms: ['RS256'],
+    ids: [['org_id', 'prj_id']],
+    subject: 'literal',
+  },
+  {
+    platform: 'Spacelift',
+    issuers: ['https://*.app.spacelift.io'],
+    ids: [['spaceId', 'callerId']],
+    subject: 'literal',
+  },
+  { platform: 'Trigger.dev', issuers: ['https://oidc.trigger.dev/*'], ids: [], subject: 'literal' },
+  {
+    platform: 'AWS',
+    issuers: ['https://*.tokens.sts.global.api.aws'],
+    algorithms: ['RS256', 'ES384'],
+    ids: [],
     subject: 'literal',
   },
   {
@@ -128,6 +155,8 @@ const knownIssuers: readonly KnownIssuer[] = [
     issuers: ['https://login.microsoftonline.com/*/v2.0', 'https://sts.windows.net/*/'],
     algorithms: ['RS256'],
     ids: [['oid']],
+    // A managed identity's token lives a day, and says that it was issued five minutes before.
+    longLived: true,
     subject: 'literal',
   },
   { platform: 'Pulumi', issuers: ['https://api.pulumi.com/oidc/v2'], ids: [], subject: 'literal' },
@@ -148,4 +177,7 @@ export const foreignAudiences: ReadonlySet<string> = new Set([
   'api://AzureADTokenExchange',
   'https://kubernetes.default.svc',
   'https://kubernetes.default.svc.cluster.local',
+  'https://management.azure.com',
+  'https://management.azure.com/',
+  'https://management.core.windows.net/',
 ])

@@ -1,5 +1,7 @@
 import { matchesPattern } from './claim-pattern.ts'
-import { checkTimes } from './token-times.ts'
+import { findClaim, valueAt } from './claim-text.ts'
+import { findKnownIssuer } from './known-issuers.ts'
+import { checkTimes, type TokenTimes } from './token-times.ts'
 import type { TrustRule } from './trust-rule.ts'
 
 type Claims = Readonly<Record<string, unknown>>
@@ -20,11 +22,26 @@ export interface RuleExplanation {
   readonly environment: string
 }
 
-/** Whether a token's claims are those of a rule: each claim of the rule by one of its patterns. */
-export function matchRule(rule: Pick<TrustRule, 'claims'>, claims: Claims): boolean {
-  return Object.entries(rule.claims).every(([name, patterns]) =>
-    matchesClaim(patterns, claimText(claims, name)),
+/**
+ * Whether a token's claims are those of a rule: each claim of the rule by one of its patterns, and none that the rule
+ * refuses.
+ */
+export function matchRule(rule: Pick<TrustRule, 'claims' | 'refuse'>, claims: Claims): boolean {
+  return (
+    Object.entries(rule.claims).every(([name, patterns]) => matchesClaim(patterns, claims, name)) &&
+    Object.entries(rule.refuse).every(([name, values]) => !isRefused(values, claims, name))
   )
+}
+
+/** Whether a token is not older than a rule accepts. */
+export function isYoungEnough(
+  rule: Pick<TrustRule, 'issuer' | 'maxAgeSeconds'>,
+  times: TokenTimes,
+  nowMs: number,
+): boolean {
+  if (times.exp - times.iat <= rule.maxAgeSeconds) return true
+  const longLived = findKnownIssuer(rule.issuer)?.longLived === true
+  return longLived && nowMs / 1000 - times.iat <= rule.maxAgeSeconds
 }
 
 /** Whether a token has one audience and it is `audience`; a list of several is a token for others too. */
@@ -49,8 +66,9 @@ export function explainRule(
     explain('aud', hasAudience(claims, rule.audience), [rule.audience], claims),
     explainTimes(rule, claims, nowMs, options.timesOptional),
     ...Object.entries(rule.claims).map(([name, patterns]) =>
-      explain(name, matchesClaim(patterns, claimText(claims, name)), patterns, claims),
+      explain(name, matchesClaim(patterns, claims, name), patterns, claims),
     ),
+    ...Object.entries(rule.refuse).map(([name, values]) => explainRefused(name, values, claims)),
   ]
   const failed = parts.filter(({ matched }) => !matched)
   return {
@@ -65,26 +83,25 @@ export function explainRule(
   }
 }
 
-function matchesClaim(patterns: readonly string[], text: string | undefined): boolean {
-  return text !== undefined && patterns.some((pattern) => matchesPattern(pattern, text))
+function matchesClaim(patterns: readonly string[], claims: Claims, name: string): boolean {
+  const claim = findClaim(claims, name)
+  return claim.found === 'text' && patterns.some((pattern) => matchesPattern(pattern, claim.text))
 }
 
-/**
- * A claim as text. Lists and objects have none: `["main"]` is not `main`. Nor have numbers that JSON can't carry
- * exactly, because two different ids beyond 2^53 would become one.
- */
-function claimText(claims: Claims, name: string): string | undefined {
-  const value = Object.hasOwn(claims, name) ? claims[name] : undefined
-  switch (typeof value) {
-    case 'string':
-      return value
-    case 'boolean':
-      return String(value)
-    case 'number':
-      return Number.isSafeInteger(value) ? String(value) : undefined
-    default:
-      return undefined
-  }
+/** What has no text can't be shown to be something else: `["pull_request_target"]` is refused as well. */
+function isRefused(values: readonly string[], claims: Claims, name: string): boolean {
+  const claim = findClaim(claims, name)
+  return claim.found === 'no-text' || (claim.found === 'text' && values.includes(claim.text))
+}
+
+function explainRefused(claim: string, values: readonly string[], claims: Claims): ClaimExplanation {
+  const unwanted = values.map((value) => `"${value}"`).join(' or ')
+  const value = valueAt(claims, claim)
+  if (value === undefined) return { claim, matched: true, reason: `not ${unwanted}: the token has none` }
+  const actual = shorten(JSON.stringify(value) ?? 'undefined')
+  return isRefused(values, claims, claim)
+    ? { claim, matched: false, reason: `the rule refuses ${unwanted}, the token has ${actual}` }
+    : { claim, matched: true, reason: `${actual} is not refused` }
 }
 
 function explain(
@@ -94,9 +111,9 @@ function explain(
   claims: Claims,
 ): ClaimExplanation {
   const wanted = expected.map((pattern) => `"${pattern}"`).join(' or ')
-  if (!Object.hasOwn(claims, claim))
-    return { claim, matched, reason: `expected ${wanted}, the token has none` }
-  const actual = shorten(JSON.stringify(claims[claim]) ?? 'undefined')
+  const value = valueAt(claims, claim)
+  if (value === undefined) return { claim, matched, reason: `expected ${wanted}, the token has none` }
+  const actual = shorten(JSON.stringify(value) ?? 'undefined')
   return {
     claim,
     matched,
@@ -112,7 +129,7 @@ function explainTimes(rule: TrustRule, claims: Claims, nowMs: number, optional: 
   const times = checkTimes(claims, nowMs)
   if (!times.ok) return { claim, matched: false, reason: timeFault(times.refusal) }
   const age = times.value.exp - times.value.iat
-  if (age > rule.maxAgeSeconds) {
+  if (!isYoungEnough(rule, times.value, nowMs)) {
     return { claim, matched: false, reason: `lives ${age} seconds, the rule accepts ${rule.maxAgeSeconds}` }
   }
   return { claim, matched: true, reason: `valid until ${isoTime(times.value.exp)}` }

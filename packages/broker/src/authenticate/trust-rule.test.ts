@@ -32,6 +32,7 @@ describe('parseTrustRule', () => {
         issuer: 'https://issuer.example',
         audience: 'https://broker.example',
         claims: { sub: ['workload-1'] },
+        refuse: {},
         maxAgeSeconds: 86_400,
       },
     })
@@ -43,11 +44,16 @@ describe('parseTrustRule', () => {
       issuer: 'https://Issuer.Example:443/tenant/',
       audience: 'https://other.example/',
       claims: { sub: ['a', 'b*'], environment: 'prod' },
+      refuse: { event_name: 'pull_request_target', kind: ['debug', 'test'] },
       maxAgeSeconds: 600,
     }
     expect(parse(given)).toEqual({
       ok: true,
-      value: { ...given, claims: { sub: ['a', 'b*'], environment: ['prod'] } },
+      value: {
+        ...given,
+        claims: { sub: ['a', 'b*'], environment: ['prod'] },
+        refuse: { event_name: ['pull_request_target'], kind: ['debug', 'test'] },
+      },
     })
   })
 
@@ -74,6 +80,16 @@ describe('parseTrustRule', () => {
     ['a long value', rule({ claims: { sub: 'a'.repeat(1025) } }), 'longer than 1024'],
     ['an empty claim name', rule({ claims: { sub: 'a', '': 'b' } }), 'not a claim name'],
     ['many values', rule({ claims: { sub: Array(17).fill('a') } }), 'at most 16'],
+    ['a second spelling of a claim', rule({ claims: { sub: 'a', '/sub': 'b' } }), 'not a claim name'],
+    ['refuse as a list', rule({ refuse: ['kind=debug'] }), 'refuse:'],
+    ['refuse that is null', rule({ refuse: null }), 'refuse:'],
+    ['a pattern to refuse', rule({ refuse: { kind: 'deb*' } }), 'refuse.kind:'],
+    ['everything to refuse', rule({ refuse: { kind: '*' } }), 'refuse.kind:'],
+    ['a number to refuse', rule({ refuse: { kind: 7 } }), 'refuse.kind: must be a string'],
+    ['an empty value to refuse', rule({ refuse: { kind: '' } }), 'refuse.kind: must not be empty'],
+    ['nothing to refuse of a claim', rule({ refuse: { kind: [] } }), 'refuse.kind: an empty list'],
+    ['iss to refuse', rule({ refuse: { iss: 'x' } }), 'refuse.iss'],
+    ['only what it refuses', rule({ claims: {}, refuse: { sub: 'a' } }), '"sub"'],
     ['aud as a claim', rule({ claims: { sub: 'a', aud: 'b' } }), 'claims.aud'],
     ['iss as a claim', rule({ claims: { sub: 'a', iss: 'b' } }), 'claims.iss'],
     ['exp as a claim', rule({ claims: { sub: 'a', exp: '1' } }), 'claims.exp'],

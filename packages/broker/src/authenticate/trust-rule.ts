@@ -1,6 +1,7 @@
 import { accept, type Outcome, refuse } from '../refusal.ts'
 import { isRecord } from '../strict-json.ts'
 import { hasControlCharacter, matchesEverything } from './claim-pattern.ts'
+import { isClaimName } from './claim-text.ts'
 import { whyNotIdentifying } from './identifying-claims.ts'
 import { checkIssuer } from './issuer-url.ts'
 import { foreignAudiences } from './known-issuers.ts'
@@ -16,6 +17,8 @@ export interface TrustRule {
   readonly audience: string
   /** All must match, each by one of its patterns. */
   readonly claims: Readonly<Record<string, readonly string[]>>
+  /** Exact values: an identity with one of them is not admitted, whatever else it says. It never identifies. */
+  readonly refuse: Readonly<Record<string, readonly string[]>>
   /** The longest `exp − iat` that is accepted. */
   readonly maxAgeSeconds: number
 }
@@ -26,7 +29,14 @@ export type TrustRuleInput = Omit<TrustRule, 'id' | 'projectId' | 'projectName'>
 /** The longest a token may live, and the default of a rule. */
 const longestAgeSeconds = 86_400
 
-const fields: ReadonlySet<string> = new Set(['environment', 'issuer', 'claims', 'audience', 'maxAgeSeconds'])
+const fields: ReadonlySet<string> = new Set([
+  'environment',
+  'issuer',
+  'claims',
+  'refuse',
+  'audience',
+  'maxAgeSeconds',
+])
 const environmentName = /^[a-z0-9][a-z0-9._-]{0,62}$/i
 const maxTextLength = 1024
 const maxClaimNameLength = 256
@@ -49,7 +59,12 @@ const claimsWithTheirOwnCheck: Readonly<Record<string, string>> = {
  */
 export function parseTrustRule(
   input: unknown,
-  options: { readonly publicUrl: string; readonly allowHttpLoopback: boolean },
+  options: {
+    readonly publicUrl: string
+    readonly allowHttpLoopback: boolean
+    /** An issuer whose ids the rule's own issuer has too, where that one is not known: a server of one's own. */
+    readonly sameIdsAs?: string
+  },
 ): Outcome<TrustRuleInput> {
   if (!isRecord(input)) return invalid('A trust rule is a JSON object')
   const unknown = Object.keys(input).find((name) => !fields.has(name))
@@ -85,35 +100,48 @@ export function parseTrustRule(
     return invalid(`maxAgeSeconds: a whole number from 1 to ${longestAgeSeconds}`)
   }
 
-  const claims = parseClaims(input.claims)
+  const claims = parseClaims('claims', input.claims)
   if (!claims.ok) return claims
-  const lacking = whyNotIdentifying(issuer, claims.value)
+  const refused = parseClaims('refuse', input.refuse === undefined ? {} : input.refuse)
+  if (!refused.ok) return refused
+  const lacking = whyNotIdentifying(issuer, claims.value, options.sameIdsAs)
   if (lacking !== undefined) return invalid(lacking)
-  return accept({ environment, issuer, audience, claims: claims.value, maxAgeSeconds })
+  return accept({
+    environment,
+    issuer,
+    audience,
+    claims: claims.value,
+    refuse: refused.value,
+    maxAgeSeconds,
+  })
 }
 
-function parseClaims(input: unknown): Outcome<TrustRuleInput['claims']> {
-  if (!isRecord(input)) return invalid('claims: an object of claim names and the values they may have')
+function parseClaims(field: 'claims' | 'refuse', input: unknown): Outcome<TrustRuleInput['claims']> {
+  if (!isRecord(input)) return invalid(`${field}: an object of claim names and values`)
   const entries = Object.entries(input)
-  if (entries.length > maxClaims) return invalid(`claims: at most ${maxClaims}`)
+  if (entries.length > maxClaims) return invalid(`${field}: at most ${maxClaims}`)
 
   const claims: [string, readonly string[]][] = []
   for (const [name, given] of entries) {
-    if (name === '' || name.length > maxClaimNameLength || hasControlCharacter(name)) {
-      return invalid(`claims: "${shorten(name)}" is not a claim name`)
+    if (name === '' || !isClaimName(name) || name.length > maxClaimNameLength || hasControlCharacter(name)) {
+      return invalid(`${field}: "${shorten(name)}" is not a claim name`)
     }
     const own = Object.hasOwn(claimsWithTheirOwnCheck, name) ? claimsWithTheirOwnCheck[name] : undefined
-    if (own !== undefined) return invalid(`claims.${name}: not a claim to match: ${own}`)
+    if (own !== undefined) return invalid(`${field}.${name}: not a claim to match: ${own}`)
 
     const values: readonly unknown[] = Array.isArray(given) ? given : [given]
-    if (values.length === 0) return invalid(`claims.${name}: an empty list would match nothing`)
-    if (values.length > maxValues) return invalid(`claims.${name}: at most ${maxValues} values`)
+    if (values.length === 0) return invalid(`${field}.${name}: an empty list would match nothing`)
+    if (values.length > maxValues) return invalid(`${field}.${name}: at most ${maxValues} values`)
     const texts: string[] = []
     for (const value of values) {
       const fault = textFault(value)
-      if (typeof value !== 'string' || fault !== undefined) return invalid(`claims.${name}: ${fault}`)
+      if (typeof value !== 'string' || fault !== undefined) return invalid(`${field}.${name}: ${fault}`)
+      // A pattern would read as "refuse what looks like this" and then let a near miss in.
+      if (field === 'refuse' && value.includes('*')) {
+        return invalid(`refuse.${name}: "${shorten(value)}" has a *; values are refused exactly`)
+      }
       if (matchesEverything(value)) {
-        return invalid(`claims.${name}: "${value}" matches everything; write the part that must be there`)
+        return invalid(`${field}.${name}: "${value}" matches everything; write the part that must be there`)
       }
       texts.push(value)
     }

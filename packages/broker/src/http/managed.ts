@@ -108,6 +108,7 @@ const toldOfResults = [
   'issuer',
   'audience',
   'claims',
+  'refuse',
   'maxAgeSeconds',
   'role',
   'expiresAt',

@@ -9,6 +9,7 @@ import * as connectors from '../manage/connectors.ts'
 import { explain } from '../manage/explain.ts'
 import * as grants from '../manage/grants.ts'
 import * as projects from '../manage/projects.ts'
+import { previewTrustRule } from '../manage/trust-preview.ts'
 import { accept } from '../refusal.ts'
 import { type Environment, pathParameter, queriesOf, queryOf } from './exchange.ts'
 import { type ManagedCall, managed } from './managed.ts'
@@ -63,6 +64,13 @@ function addProjectRoutes(app: Hono<Environment>): void {
       ({ context, exchange, body }) =>
         projects.addTrustRule(context, pathParameter(exchange, 'project'), body),
       201,
+    ),
+  )
+  // A route of its own: a query that gets lost on the way would turn a dry run into the change.
+  app.post(
+    '/v1/projects/:project/trust/dry-run',
+    change('manager', 'trust.preview', ({ context, exchange, body }) =>
+      previewTrustRule(context, pathParameter(exchange, 'project'), body),
     ),
   )
   app.get(

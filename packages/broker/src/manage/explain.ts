@@ -34,6 +34,7 @@ export async function explain(
     issuer: row.issuer,
     audience: row.audience,
     claims: row.claims,
+    refuse: row.refuse,
     maxAgeSeconds: row.max_age_seconds,
   }))
 
@@ -49,7 +50,7 @@ export async function explain(
   const explained = explainIdentity({ rules, claims, header, now: context.now() })
   const builtIn = explainDevelopment(context, claims, project.value.allow_development_identities)
   await context.trust.refresh()
-  const verified = await context.verifyIdentity(token)
+  const verified = await context.verifyIdentity(token, { unseen: true })
   const here = verified.ok && verified.value.projectId === id
   return accept({
     allowed: here,

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { parseTrustRule } from '../authenticate/trust-rule.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, refuse } from '../refusal.ts'
 import * as store from '../store/projects.ts'
 import type { ProjectRow, TrustRuleRow } from '../store/schema.ts'
 import { environmentSchema, nameSchema, parseInput, parsePage } from './input.ts'
+import { parseNewRule } from './trust-input.ts'
 
 const newProject = z.strictObject({
   name: nameSchema.refine((name) => !name.startsWith('prj_'), 'must not begin with "prj_"'),
@@ -35,6 +35,7 @@ function describeRule(row: TrustRuleRow, project: ProjectRow) {
     issuer: row.issuer,
     audience: row.audience,
     claims: row.claims,
+    refuse: row.refuse,
     maxAgeSeconds: row.max_age_seconds,
     createdAt: row.created_at,
   }
@@ -90,17 +91,15 @@ export async function addTrustRule(
 ): Promise<Outcome<object>> {
   const project = await projectOf(context, reference)
   if (!project.ok) return project
-  const rule = parseTrustRule(body, {
-    publicUrl: context.publicUrl,
-    allowHttpLoopback: context.allowHttpLoopback,
-  })
-  if (!rule.ok) return rule
+  const parsed = parseNewRule(context, body)
+  if (!parsed.ok) return parsed
+  const { rule, words, weaknesses } = parsed.value
   const row = await store.addTrustRule(context.db, {
     projectId: project.value.id,
-    ...rule.value,
+    ...rule,
     now: context.now(),
   })
-  return accept(describeRule(row, project.value))
+  return accept({ ...describeRule(row, project.value), words, weaknesses })
 }
 
 export async function listTrustRules(context: BrokerContext, reference: string): Promise<Outcome<object>> {

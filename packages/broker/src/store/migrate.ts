@@ -3,6 +3,7 @@ import { type Migration, type MigrationResult, Migrator } from 'kysely/migration
 import { foundation } from './migrations/0001-foundation.ts'
 import { consent } from './migrations/0002-consent.ts'
 import { grantsByAccount } from './migrations/0003-grants-by-account.ts'
+import { trustRefusals } from './migrations/0004-trust-refusals.ts'
 import type { Schema } from './schema.ts'
 
 /** In order; a name is forever once released. */
@@ -10,6 +11,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0001-foundation': foundation,
   '0002-consent': consent,
   '0003-grants-by-account': grantsByAccount,
+  '0004-trust-refusals': trustRefusals,
 }
 
 function migrator(db: Kysely<Schema>): Migrator {

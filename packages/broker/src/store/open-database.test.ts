@@ -135,7 +135,12 @@ describe('openPostgres', () => {
     const url = await server.createDatabase()
     const replicas = [1, 2].map(() => keep(openPostgres({ url, log: silentLog })))
     const applied = await Promise.all(replicas.map(({ db }) => migrate(db)))
-    expect(applied.flat().sort()).toEqual(['0001-foundation', '0002-consent', '0003-grants-by-account'])
+    expect(applied.flat().sort()).toEqual([
+      '0001-foundation',
+      '0002-consent',
+      '0003-grants-by-account',
+      '0004-trust-refusals',
+    ])
   })
 
   it('stops a statement that runs longer than its limit and goes on', async () => {

@@ -91,6 +91,7 @@ export async function addTrustRule(
     readonly issuer: string
     readonly audience: string
     readonly claims: Readonly<Record<string, readonly string[]>>
+    readonly refuse: Readonly<Record<string, readonly string[]>>
     readonly maxAgeSeconds: number
     readonly now: number
   },
@@ -105,6 +106,7 @@ export async function addTrustRule(
         issuer: input.issuer,
         audience: input.audience,
         claims: JSON.stringify(input.claims),
+        refuse: JSON.stringify(input.refuse),
         max_age_seconds: input.maxAgeSeconds,
         created_at: input.now,
       })

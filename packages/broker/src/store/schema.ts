@@ -24,6 +24,7 @@ export interface TrustRuleTable {
   issuer: string
   audience: string
   claims: Json<Readonly<Record<string, readonly string[]>>>
+  refuse: ColumnType<Readonly<Record<string, readonly string[]>>, string | undefined, string>
   max_age_seconds: number
   created_at: Milliseconds
 }

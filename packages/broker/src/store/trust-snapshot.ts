@@ -16,6 +16,8 @@ interface Snapshot {
 export interface TrustSnapshots {
   /** Rules of exactly this issuer. An issuer that the copy doesn't know makes it look again. */
   rulesFor(issuer: string): Promise<readonly TrustRule[]>
+  /** A rule of a project, as the copy has it. */
+  rule(projectId: string, ruleId: string): Promise<TrustRule | undefined>
   /** A project of the copy, or of a fresh one when the copy doesn't know it. */
   project(
     id: string,
@@ -70,6 +72,13 @@ export function createTrustSnapshots(db: Kysely<Schema>): TrustSnapshots {
       if (!snapshot.rulesByIssuer.has(issuer)) await refresh()
       return snapshot.rulesByIssuer.get(issuer) ?? []
     },
+    async rule(projectId, ruleId) {
+      for (const rules of snapshot.rulesByIssuer.values()) {
+        const found = rules.find((rule) => rule.id === ruleId && rule.projectId === projectId)
+        if (found !== undefined) return found
+      }
+      return undefined
+    },
     async project(id) {
       if (!snapshot.projects.has(id)) await refresh()
       return snapshot.projects.get(id)
@@ -114,6 +123,7 @@ async function readSnapshot(db: Kysely<Schema>): Promise<Snapshot> {
           issuer: row.issuer,
           audience: row.audience,
           claims: row.claims,
+          refuse: row.refuse,
           maxAgeSeconds: row.max_age_seconds,
         })
       }

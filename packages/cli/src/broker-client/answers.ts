@@ -29,6 +29,7 @@ export interface TrustRule {
   readonly issuer: string
   readonly audience: unknown
   readonly claims: Readonly<Record<string, unknown>>
+  readonly refuse: Readonly<Record<string, unknown>> | null | undefined
 }
 /** Passes a {@link TrustRule}. */
 export const trustRule: Check<TrustRule> = object<TrustRule>({
@@ -37,6 +38,76 @@ export const trustRule: Check<TrustRule> = object<TrustRule>({
   issuer: text,
   audience: (_value): _value is unknown => true,
   claims: anyObject,
+  refuse: optional(anyObject),
+})
+
+/** A rule that was just added, and what it means. */
+export interface AddedTrustRule extends TrustRule {
+  readonly words: readonly string[] | null | undefined
+  readonly weaknesses: readonly string[] | null | undefined
+}
+/** Passes an {@link AddedTrustRule}. */
+export const addedTrustRule: Check<AddedTrustRule> = object<AddedTrustRule>({
+  id: text,
+  environment: text,
+  issuer: text,
+  audience: (_value): _value is unknown => true,
+  claims: anyObject,
+  refuse: optional(anyObject),
+  words: optional(list(text)),
+  weaknesses: optional(list(text)),
+})
+
+/** Where rules send an identity. */
+export interface SeenPlace {
+  readonly project: { readonly name: string }
+  readonly environment: string
+}
+/** What becomes of an identity that was seen. */
+export interface SeenDifference {
+  readonly issuer: string
+  readonly subject: string
+  readonly before: SeenPlace | null | undefined
+  readonly after: SeenPlace | null | undefined
+  readonly reason: string | null | undefined
+}
+/** What a change of trust would do. */
+export interface TrustPreview {
+  readonly dryRun: boolean
+  readonly rule: {
+    readonly environment: string
+    readonly project: { readonly name: string } | null | undefined
+  }
+  readonly words: readonly string[] | null | undefined
+  readonly weaknesses: readonly string[] | null | undefined
+  readonly seen: { readonly identities: number; readonly since: number }
+  readonly gains: readonly SeenDifference[]
+  readonly loses: readonly SeenDifference[]
+  readonly changes: readonly SeenDifference[]
+  readonly counts: { readonly gains: number; readonly loses: number; readonly changes: number }
+}
+const namedProject = object<{ readonly name: string }>({ name: text })
+const seenPlace = optional(object<SeenPlace>({ project: namedProject, environment: text }))
+const seenDifferences = list(
+  object<SeenDifference>({
+    issuer: text,
+    subject: text,
+    before: seenPlace,
+    after: seenPlace,
+    reason: optional(text),
+  }),
+)
+/** Passes a {@link TrustPreview}. */
+export const trustPreview: Check<TrustPreview> = object<TrustPreview>({
+  dryRun: flag,
+  rule: object<TrustPreview['rule']>({ environment: text, project: optional(namedProject) }),
+  words: optional(list(text)),
+  weaknesses: optional(list(text)),
+  seen: object<TrustPreview['seen']>({ identities: number, since: number }),
+  gains: seenDifferences,
+  loses: seenDifferences,
+  changes: seenDifferences,
+  counts: object<TrustPreview['counts']>({ gains: number, loses: number, changes: number }),
 })
 
 /** The rules of a project. */

@@ -47,7 +47,7 @@ async function create(
   const created: Project = await client.call('POST', '/v1/projects', project, { body })
   context.output.result(created, () => `Created project ${cell(created.name)} (${cell(created.id)}).`)
   context.output.next(
-    `say who it is with \`valetkey project trust add ${cell(created.name)} --environment production --issuer URL --claim sub=…\`, or on a laptop \`valetkey env pull --project ${cell(created.name)} --environment development\`.`,
+    `say who it is with \`valetkey project trust add ${cell(created.name)} --environment production --github OWNER/NAME\`, or on a laptop \`valetkey env pull --project ${cell(created.name)} --environment development\`.`,
   )
 }
 

@@ -58,12 +58,15 @@ export function time(flag: string): (value: string) => number {
 }
 
 /** `name=value` pairs as an object; a repeated name means any of its values. */
-export function claimsOf(pairs: readonly string[]): Readonly<Record<string, string | readonly string[]>> {
+export function claimsOf(
+  pairs: readonly string[],
+  flag = '--claim',
+): Readonly<Record<string, string | readonly string[]>> {
   const claims = new Map<string, string[]>()
   for (const pair of pairs) {
     const separator = pair.indexOf('=')
     if (separator < 1 || separator === pair.length - 1)
-      throw misuse('--claim must be name=value, for example --claim sub=repo:acme/app:ref:refs/heads/main')
+      throw misuse(`${flag} must be name=value, for example ${flag} sub=repo:acme/app:ref:refs/heads/main`)
     const name = pair.slice(0, separator)
     claims.set(name, [...(claims.get(name) ?? []), pair.slice(separator + 1)])
   }
