@@ -4,6 +4,7 @@ import pg from 'pg'
 import type { Log } from '../log.ts'
 import { lockDataFolder } from './data-folder.ts'
 import { connectFailure, type DatabasePlace, DatabaseUnreachable, errorCode } from './database-unreachable.ts'
+import { emptyDatabase, placeEmptyDatabase } from './empty-database.ts'
 import { preparedPool, statementNames } from './prepared-pool.ts'
 import type { Schema } from './schema.ts'
 
@@ -128,7 +129,7 @@ type EmbeddedEngine = Exclude<PGliteDialectConfig['pglite'], (...parameters: nev
 type EmbeddedTransaction = Parameters<Parameters<EmbeddedEngine['transaction']>[0]>[0]
 
 /**
- * The embedded database in `<folder>/db`, made on first use, or one in memory. Takes about 2 s the first time.
+ * The embedded database in `<folder>/db`, or one in memory. The first time it is a copy of an empty one, in about a second.
  *
  * The folder's lock is held until `close`. Should another machine that shares the folder take it over, because this
  * process was suspended for long, every further query rejects: two writers would destroy the files.
@@ -153,11 +154,18 @@ export async function openEmbedded(options: {
         })
   // Loaded here: a broker on PostgreSQL needs none of its 20 MB.
   const { PGlite } = await import('@electric-sql/pglite')
-  const opening = PGlite.create({
-    dataDir: folder === 'memory' ? 'memory://' : join(folder, 'db'),
-    parsers: { [int8]: parseInt8 },
-  })
-  const engine = await opening.catch(async () => {
+  const parsers = { [int8]: parseInt8 }
+  async function open() {
+    if (folder === 'memory') {
+      const empty = await emptyDatabase()
+      return PGlite.create({ parsers, ...(empty === undefined ? {} : { loadDataDir: empty }) })
+    }
+    await placeEmptyDatabase(folder, async (dataDir, loadDataDir) => {
+      await (await PGlite.create({ dataDir, loadDataDir })).close()
+    })
+    return PGlite.create({ dataDir: join(folder, 'db'), parsers })
+  }
+  const engine = await open().catch(async () => {
     await lock?.release()
     throw new DatabaseUnreachable(
       `The embedded database in ${join(folder, 'db')} could not be opened: its files are damaged or from another version. Move that folder away or restore a backup.`,

@@ -10,8 +10,7 @@ import { findTelemetry } from '../telemetry/telemetry.ts'
 /**
  * Obtains a credential, checks that it may go to the issuing point, and calls `send` with it.
  *
- * Where the process mints identities or reads them from a file, one that the issuing point calls expired is obtained
- * again, once. One that was given is not: there is no other.
+ * One that the issuing point calls expired is obtained again, once. Where that brings the same one, there is no other.
  */
 export async function presentIdentity<Result>(
   context: Context,
@@ -43,8 +42,7 @@ export async function presentIdentity<Result>(
   try {
     return await call(credential)
   } catch (error) {
-    if (source.partition === 'given' || !(error instanceof ConnectError) || error.code !== 'identity_expired')
-      throw error
+    if (!(error instanceof ConnectError) || error.code !== 'identity_expired') throw error
     const again = await obtain()
     if (again === credential) throw error
     return call(again)

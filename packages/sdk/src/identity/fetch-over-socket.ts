@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import { invalidResponse } from '../errors/connect-error.ts'
 import { nodeBuiltin } from './node-builtin.ts'
 
 const maxBytes = 65_536
@@ -14,35 +16,41 @@ export function fetchOverSocket(socketPath: string, forWhat: string): typeof glo
     const headers = Object.fromEntries(new Headers(init?.headers))
     return new Promise((resolve, reject) => {
       const outgoing = request(
-        { socketPath, method, path: `${url.pathname}${url.search}`, headers, ...(signal ? { signal } : {}) },
+        {
+          socketPath,
+          method,
+          path: `${url.pathname}${url.search}`,
+          headers,
+          // No connection stays open for a next request, which is minutes away.
+          agent: false,
+          ...(signal ? { signal } : {}),
+        },
         (incoming) => {
-          const chunks: Uint8Array[] = []
-          let length = 0
-          incoming.on('data', (chunk: Uint8Array) => {
-            length += chunk.byteLength
-            chunks.push(chunk)
-            if (length > maxBytes) incoming.destroy(new Error('too large'))
-          })
-          incoming.on('error', reject)
-          incoming.on('end', () => {
-            const status = incoming.statusCode ?? 500
-            const answerHeaders = Object.entries(incoming.headers).flatMap(([name, value]) =>
-              value === undefined ? [] : [[name, String(value)] as [string, string]],
-            )
-            const isBodiless = status === 204 || status === 304
-            resolve(
-              new Response(isBodiless ? null : concatenate(chunks, length), {
-                status,
-                headers: answerHeaders,
-              }),
-            )
-          })
+          readAnswer(incoming).then(resolve, reject)
         },
       )
       outgoing.on('error', (error) => reject(new TypeError('fetch failed', { cause: error })))
       outgoing.end(typeof body === 'string' ? body : undefined)
     })
   }
+}
+
+async function readAnswer(incoming: IncomingMessage): Promise<Response> {
+  const { statusCode: status = 500 } = incoming
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of incoming as AsyncIterable<Uint8Array>) {
+    length += chunk.byteLength
+    if (length > maxBytes) throw invalidResponse(`The answer is larger than ${maxBytes / 1024} KiB`, status)
+    chunks.push(chunk)
+  }
+  // Response refuses what is no status of HTTP, as a broken server may send.
+  if (status < 200 || status > 599) throw invalidResponse('The answer has no valid status')
+  const headers = Object.entries(incoming.headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)] as [string, string]],
+  )
+  const isBodiless = status === 204 || status === 205 || status === 304
+  return new Response(isBodiless ? null : concatenate(chunks, length), { status, headers })
 }
 
 function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {

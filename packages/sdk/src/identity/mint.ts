@@ -44,13 +44,23 @@ export function checkMinted(
   { now }: Pick<IdentityContext, 'now'>,
 ): string {
   const claims = typeof token === 'string' ? unverifiedClaims(token) : undefined
-  if (typeof token !== 'string' || claims === undefined) throw gaveNone(platform, 'its answer holds no token')
-  const [audience, ...others] = claims.audiences
-  if (audience === undefined || others.length > 0 || !audiences.includes(audience))
+  const [audience, ...others] = claims?.audiences ?? []
+  if (claims !== undefined && (audience === undefined || others.length > 0 || !audiences.includes(audience)))
     throw identityUnavailable(
       `${platform} gave an identity for another audience than ${audiences.join(' or ')}`,
     )
-  if (claims.expiresAtSeconds === undefined || claims.expiresAtSeconds * 1000 <= now())
+  return checkUnexpired(platform, token, now())
+}
+
+/**
+ * `token` if it is a JWT that is still valid, for whatever audience: where the platform leaves no choice of one.
+ *
+ * @throws {ConnectError} `identity_unavailable`, naming `platform`.
+ */
+export function checkUnexpired(platform: string, token: unknown, nowMs: number): string {
+  const claims = typeof token === 'string' ? unverifiedClaims(token) : undefined
+  if (typeof token !== 'string' || claims === undefined) throw gaveNone(platform, 'its answer holds no token')
+  if (claims.expiresAtSeconds === undefined || claims.expiresAtSeconds * 1000 <= nowMs)
     throw identityUnavailable(
       `${platform} gave an identity that has expired: is the clock of this machine right?`,
     )
@@ -87,6 +97,8 @@ export function platformAddress(
     url.username !== '' ||
     url.password !== ''
   )
-    throw identityUnavailable(`${variable} is not an https address`)
+    throw identityUnavailable(
+      `${variable} is not an https address of the platform, so nothing was sent there: leave it as the platform sets it`,
+    )
   return url
 }

@@ -1,6 +1,6 @@
 import { isConnectError } from '../../errors/connect-error.ts'
-import type { ObtainIdentity } from '../identity-source.ts'
 import { importPackage } from '../../import-package.ts'
+import type { ObtainIdentity } from '../identity-source.ts'
 import { checkMinted, gaveNone } from '../mint.ts'
 
 const platform = 'AWS'

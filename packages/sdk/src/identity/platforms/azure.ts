@@ -1,5 +1,6 @@
+import { isForeignAudience } from '../foreign-audience.ts'
 import type { ObtainIdentity } from '../identity-source.ts'
-import { jsonField, mint, notEnabled, platformAddress } from '../mint.ts'
+import { gaveNone, jsonField, mint, notEnabled, platformAddress } from '../mint.ts'
 
 const platform = 'Azure'
 const instanceMetadata = 'http://169.254.169.254/metadata/identity/oauth2/token'
@@ -9,12 +10,20 @@ const instanceMetadata = 'http://169.254.169.254/metadata/identity/oauth2/token'
  * `api://valetkey`. App Service, Functions and Container Apps show where to ask; a virtual machine does not, and is
  * asked only when `VALETKEY_IDENTITY` names `azure`. `AZURE_CLIENT_ID` picks a user-assigned identity.
  *
+ * Tokens of version 2 are for the application's id, whatever URI it was asked by: name it `api://<application id>`.
+ *
  * @see https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
  */
 export const obtainFromAzure: ObtainIdentity = (values, context) => {
   const [resource = '', endpoint = '', identityHeader = '', clientId = '', forced = ''] = values
   if (resource === '')
     throw notEnabled(platform, 'VALETKEY_AZURE_RESOURCE has to name the application to ask a token for')
+  if (isForeignAudience(resource, context.destination))
+    throw gaveNone(
+      platform,
+      'VALETKEY_AZURE_RESOURCE names another service, where the token could be used: register an ' +
+        'application for the issuing point, such as `api://valetkey`',
+    )
   const isHosted = endpoint !== '' && identityHeader !== ''
   if (!isHosted && forced !== 'azure')
     throw notEnabled(

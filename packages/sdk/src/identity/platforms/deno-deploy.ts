@@ -1,5 +1,5 @@
-import type { ObtainIdentity } from '../identity-source.ts'
 import { importPackage } from '../../import-package.ts'
+import type { ObtainIdentity } from '../identity-source.ts'
 import { checkMinted, gaveNone } from '../mint.ts'
 
 const platform = 'Deno Deploy'

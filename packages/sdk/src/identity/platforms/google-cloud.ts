@@ -34,9 +34,12 @@ function metadataHost(host: string): string {
   const url = URL.canParse(`http://${host}`) ? new URL(`http://${host}`) : undefined
   if (
     url === undefined ||
-    url.host !== host ||
+    // A host and perhaps a port, and nothing that would lead elsewhere: no user, path or query.
+    !/^[a-z0-9.:[\]-]+$/i.test(host) ||
     !(hosts.includes(url.hostname) || isLoopbackHost(url.hostname))
   )
-    throw identityUnavailable('GCE_METADATA_HOST is not an address of the metadata server')
-  return host
+    throw identityUnavailable(
+      'GCE_METADATA_HOST is not an address of the Google Cloud metadata server: unset it, and the usual one is asked',
+    )
+  return url.host
 }

@@ -7,10 +7,10 @@ const variable = 'VALETKEY_KUBERNETES_TOKEN_FILE'
 
 // What a cluster mounts by itself: for the API server, AWS and Azure.
 const mountsForOthers = [
-  '/var/run/secrets/kubernetes.io/',
-  '/var/run/secrets/eks.amazonaws.com/',
-  '/var/run/secrets/pods.eks.amazonaws.com/',
-  '/var/run/secrets/azure/',
+  '/run/secrets/kubernetes.io/',
+  '/run/secrets/eks.amazonaws.com/',
+  '/run/secrets/pods.eks.amazonaws.com/',
+  '/run/secrets/azure/',
 ]
 
 /**
@@ -21,7 +21,9 @@ const mountsForOthers = [
  */
 export const obtainFromKubernetes: ObtainIdentity = async ([path = ''], context) => {
   const { audience } = context.destination
-  if (mountsForOthers.some((mount) => path.startsWith(mount)))
+  // /var/run is a link to /run in most images. Whatever the path, the audience decides; this message says more.
+  const plain = path.replace(/\/+/g, '/').replace(/^\/var\/run\//, '/run/')
+  if (mountsForOthers.some((mount) => plain.startsWith(mount)))
     throw identityUnavailable(
       `${variable} names a token that the cluster mounts for somebody else, so it was not sent: ` +
         `project a second one with \`serviceAccountToken: { audience: ${audience}, path: token }\``,

@@ -1,5 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
-import { gaveNone } from '../mint.ts'
+import { checkUnexpired, gaveNone } from '../mint.ts'
 
 /**
  * The OIDC token of a Semaphore job, when `VALETKEY_IDENTITY` names it. Its audience is the organization and not the
@@ -7,7 +7,7 @@ import { gaveNone } from '../mint.ts'
  *
  * @see https://docs.semaphore.io/using-semaphore/openid
  */
-export const obtainFromSemaphore: ObtainIdentity = ([token = '']) => {
+export const obtainFromSemaphore: ObtainIdentity = ([token = ''], { now }) => {
   if (token === '') throw gaveNone('Semaphore', 'SEMAPHORE_OIDC_TOKEN is not set')
-  return token
+  return checkUnexpired('Semaphore', token, now())
 }

@@ -1,4 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
+import { checkUnexpired } from '../mint.ts'
 import { readTokenFile } from '../read-token-file.ts'
 
 const path = '/mnt/workspace/spacelift.oidc'
@@ -9,5 +10,5 @@ const path = '/mnt/workspace/spacelift.oidc'
  *
  * @see https://docs.spacelift.io/integrations/cloud-providers/oidc
  */
-export const obtainFromSpacelift: ObtainIdentity = ([token = '']) =>
-  token === '' ? readTokenFile(path, 'that Spacelift') : token
+export const obtainFromSpacelift: ObtainIdentity = async ([token = ''], { now }) =>
+  checkUnexpired('Spacelift', token || (await readTokenFile(path, 'that Spacelift')), now())
