@@ -1,5 +1,6 @@
-import { generateKeyPair, type KeyObject, randomUUID, sign, verify } from 'node:crypto'
+import { generateKeyPair, type KeyObject, randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
+import jws from 'jws'
 import type { PlatformAnswer, PlatformRequest } from './http-server.ts'
 
 export type Algorithm = 'ES256' | 'RS256'
@@ -19,29 +20,25 @@ const generate = promisify(generateKeyPair)
 const keyId = 'key-1'
 
 /**
- * Makes one, with a key of its own. By Node's crypto and not by jose, which signs asynchronously: a token in an
- * environment variable is made while the variable is read.
+ * Makes one, with a key of its own. By jws and not by jose, which signs asynchronously: a token in an environment
+ * variable is made while the variable is read.
  */
 export async function createIssuer(algorithm: Algorithm): Promise<Issuer> {
   const { privateKey, publicKey } = await generateKeys(algorithm)
-  const header = encode({ alg: algorithm, kid: keyId, typ: 'JWT' })
   const key = { ...publicKey.export({ format: 'jwk' }), kid: keyId, alg: algorithm, use: 'sig' }
+  const publicPem = publicKey.export({ format: 'pem', type: 'spki' })
+  // It throws for what is no token at all.
+  const isOwn = (token: string): boolean => jws.isValid(token) && jws.verify(token, algorithm, publicPem)
   return {
-    sign(claims) {
-      const content = `${header}.${encode(claims)}`
-      // JOSE writes ECDSA signatures as two numbers side by side (RFC 7518 section 3.4), not as DER.
-      const signature = sign('sha256', Buffer.from(content), { key: privateKey, dsaEncoding: 'ieee-p1363' })
-      return `${content}.${signature.toString('base64url')}`
-    },
+    sign: (claims) =>
+      jws.sign({
+        header: { alg: algorithm, kid: keyId, typ: 'JWT' },
+        payload: claims,
+        privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+      }),
     read(token) {
-      const [head, body = '', signature = ''] = typeof token === 'string' ? token.split('.') : []
-      const isOwn = verify(
-        'sha256',
-        Buffer.from(`${head}.${body}`),
-        { key: publicKey, dsaEncoding: 'ieee-p1363' },
-        Buffer.from(signature, 'base64url'),
-      )
-      return isOwn ? (JSON.parse(Buffer.from(body, 'base64url').toString()) as Claims) : undefined
+      if (typeof token !== 'string' || !isOwn(token)) return undefined
+      return JSON.parse(jws.decode(token)?.payload ?? '{}') as Claims
     },
     publish({ url }, issuer) {
       const base = new URL(issuer).pathname.replace(/\/$/, '')
@@ -64,10 +61,6 @@ function generateKeys(algorithm: Algorithm): Promise<{ privateKey: KeyObject; pu
   return algorithm === 'ES256'
     ? generate('ec', { namedCurve: 'P-256' })
     : generate('rsa', { modulusLength: 2048 })
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
 /** An id of one token, where the platform writes `jti`. */
