@@ -38,7 +38,8 @@ export async function createIssuer(algorithm: Algorithm): Promise<Issuer> {
       }),
     read(token) {
       if (typeof token !== 'string' || !isOwn(token)) return undefined
-      return JSON.parse(jws.decode(token)?.payload ?? '{}') as Claims
+      // Of a token whose header says `JWT`, it is an object.
+      return jws.decode(token)?.payload as Claims | undefined
     },
     publish({ url }, issuer) {
       const base = new URL(issuer).pathname.replace(/\/$/, '')
