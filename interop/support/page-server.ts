@@ -36,9 +36,12 @@ export async function startPageServer(host: '127.0.0.1' | 'localhost' = '127.0.0
     let body = ''
     for await (const chunk of request) body += chunk
     const path = url.split('?')[0] ?? '/'
-    if (path !== '/favicon.ico') {
-      requests.push({ method, path, headers, fields: [...new URLSearchParams(body)] })
+    if (path === '/favicon.ico') {
+      // Browsers ask for it when they like, and complain when it is missing.
+      response.writeHead(204).end()
+      return
     }
+    requests.push({ method, path, headers, fields: [...new URLSearchParams(body)] })
     const answer = answers[`${method} ${path}`]
     if (answer === undefined) response.writeHead(404, { 'content-type': 'text/plain' }).end('not found')
     else response.writeHead(answer.status ?? 200, answer.headers).end(answer.body)

@@ -13,7 +13,10 @@ export const entryChecks: readonly Check[] = [
     async run(environment) {
       const scope = openScope(environment)
       const client = createClient({
-        issuingPoint: tokenExchange({ tokenEndpoint: `${scope.url}/oauth/token` }),
+        issuingPoint: tokenExchange({
+          tokenEndpoint: `${scope.url}/oauth/token`,
+          target: (connector) => ({ audience: connector, requestedSubject: 'user_42' }),
+        }),
         identity: 'workload.identity.token',
       })
       const params = { subject: { type: 'user', id: 'user_42' }, scopes: ['read'] } as const
