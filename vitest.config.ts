@@ -3,14 +3,15 @@ import { defineConfig } from 'vitest/config'
 // No `import` condition: vitest hands these to Node, whose `require` inside CommonJS packages would get ES modules.
 const conditions = ['@valetkey/source', 'node']
 
-function project(name: string, include: string[], testTimeout: number, exclude: string[] = []) {
+function project(name: string, include: string[], testTimeout: number, isolate: boolean) {
   return {
     resolve: { conditions },
     ssr: { resolve: { conditions } },
     test: {
       name,
       include,
-      exclude: ['**/node_modules/**', '**/dist/**', ...exclude],
+      exclude: ['**/node_modules/**', '**/dist/**'],
+      isolate,
       testTimeout,
       hookTimeout: 60_000,
       environment: 'node' as const,
@@ -21,16 +22,20 @@ function project(name: string, include: string[], testTimeout: number, exclude: 
   }
 }
 
+/** Files of a worker run in one process, or each in its own. */
+const [shared, apart] = [false, true]
+
 export default defineConfig({
   test: {
     // Many tests wait for time or other processes: one worker a core would leave two cores half idle.
     maxWorkers: 3,
     projects: [
-      project('unit', ['packages/**/src/**/*.test.ts'], 15_000),
-      project('conformance', ['conformance/**/*.test.ts'], 30_000),
-      project('interop', ['interop/**/*.test.ts'], 60_000),
-      project('packed', ['tooling/**/*.test.ts'], 240_000),
-      project('runtimes', ['runtimes/**/*.test.ts'], 30_000),
+      // Those that share a process load our sources once, and leave nothing behind in it.
+      project('unit', ['packages/**/src/**/*.test.ts'], 15_000, shared),
+      project('conformance', ['conformance/**/*.test.ts'], 30_000, shared),
+      project('interop', ['interop/**/*.test.ts'], 60_000, apart),
+      project('packed', ['tooling/**/*.test.ts'], 240_000, apart),
+      project('runtimes', ['runtimes/**/*.test.ts'], 30_000, apart),
     ],
   },
 })

@@ -1,8 +1,10 @@
-import { expect, it } from 'vitest'
-import { errorThrownBy } from '../test-support/fakes.ts'
-import { rememberHere } from './replay-memory.ts'
+import { expect, it, vi } from 'vitest'
 
-it('remembers 10,000 at a time, lets nothing in beyond them, and forgets those that have expired', () => {
+it('remembers 10,000 at a time, lets nothing in beyond them, and forgets those that have expired', async () => {
+  // A memory of its own: other tests of this process have left something in the one they share.
+  vi.resetModules()
+  const { errorThrownBy } = await import('../test-support/fakes.ts')
+  const { rememberHere } = await import('./replay-memory.ts')
   for (let serial = 0; serial < 10_000; serial++)
     expect(rememberHere(`k${serial}`, 1000 + (serial % 2), 0)).toBe(false)
   expect(rememberHere('k0', 1000, 0)).toBe(true)
