@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { explanation } from '../broker-client/answers.ts'
 import { route } from '../broker-client/client.ts'
+import { explanation } from '../broker-client/trust-answers.ts'
 import { type Act, type Context, connectToBroker } from '../context.ts'
 import { misuse } from '../failure.ts'
 import { readObject, readSecret } from '../input/values.ts'

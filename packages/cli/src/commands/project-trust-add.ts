@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import { addedTrustRule, trustPreview } from '../broker-client/answers.ts'
 import { route } from '../broker-client/client.ts'
+import { addedTrustRule, trustPreview } from '../broker-client/trust-answers.ts'
 import { type Act, type Context, connectToBroker } from '../context.ts'
 import { misuse } from '../failure.ts'
 import { claimsOf, collect, given, wholeNumber } from '../input/options.ts'

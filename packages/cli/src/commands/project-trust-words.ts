@@ -1,4 +1,4 @@
-import type { SeenDifference, SeenPlace, TrustPreview } from '../broker-client/answers.ts'
+import type { SeenDifference, SeenPlace, TrustPreview } from '../broker-client/trust-answers.ts'
 import { cell, instant } from '../output/text.ts'
 
 /** Sentences of the broker, one a line. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { removed, trustPreview, trustRules } from '../broker-client/answers.ts'
+import { removed } from '../broker-client/answers.ts'
 import { route } from '../broker-client/client.ts'
+import { trustPreview, trustRules } from '../broker-client/trust-answers.ts'
 import { type Act, type Context, connectToBroker } from '../context.ts'
 import { cell, table } from '../output/text.ts'
 import { examples } from './examples.ts'
