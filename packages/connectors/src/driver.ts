@@ -33,6 +33,8 @@ export interface DriverBehaviour {
     readonly authorizationDetails: readonly string[]
     readonly installationId: boolean
   }
+  /** True where a user's token is of all that the user granted: nothing but scopes narrows it. */
+  readonly usersTokensAreWhole?: true
   /** True when every credential it hands out outlives its lease: `attach` then warns. */
   readonly standing: boolean
   /** True when minting calls the provider: an `intent` event is then committed first. */

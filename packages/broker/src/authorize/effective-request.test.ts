@@ -30,6 +30,21 @@ describe('S16 the ceiling', () => {
     expect(effective(request, ceiling)).toEqual({ ok: false, refusal: { reason: 'above_ceiling', part } })
   })
 
+  it.each([
+    [{ authorizationDetails: [detail({ repositories: ['acme/a'] })] }, {}, 'authorizationDetails'],
+    [{}, { authorizationDetails: [detail({ repositories: ['acme/a'] })] }, 'authorizationDetails'],
+    [{ installationId: '7' }, {}, 'installationId'],
+  ])(
+    'refuses a user what the provider can not narrow, before consent: %o above %o',
+    (request, ceiling, part) => {
+      const user = { subject: { type: 'user', id: 'u' } }
+      const outcome = effective({ ...user, ...request }, ceiling, github)
+      expect(outcome).toMatchObject({ ok: false, refusal: { reason: 'above_ceiling' } })
+      expect(JSON.stringify(outcome)).toContain(part)
+      expect(effective(user, {}, github).ok).toBe(true)
+    },
+  )
+
   it('stands in for what a request leaves out, `*` included', () => {
     for (const request of [{}, { scopes: ['*'] }]) {
       expect(effective(request, { scopes: ['b', 'a'] })).toMatchObject({

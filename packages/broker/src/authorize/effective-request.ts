@@ -40,6 +40,17 @@ export function effectiveRequest(
   const details = withinDetails(request.authorizationDetails, ceiling.authorizationDetails, driver)
   if (!details.ok) return details
 
+  // Said before anybody is sent to consent, which could not make it true.
+  if (subjectType === 'user' && driver.behaviour.usersTokensAreWhole === true) {
+    const part = request.installationId === undefined ? 'authorizationDetails' : 'installationId'
+    if (request.installationId !== undefined || details.value.length > 0) {
+      return refuse({
+        reason: 'above_ceiling',
+        part: `subject user: ${driver.title} narrows no user's token by ${part}`,
+      })
+    }
+  }
+
   // A user's token reaches what the user may, whatever it says: only the app's own reaches everything.
   const ofTheApp = subjectType === 'app' && environment === 'production'
   if (ofTheApp && !ceiling.fullAccess && driver.isFullAccess(details.value)) {

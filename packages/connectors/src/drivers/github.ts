@@ -43,6 +43,7 @@ const behaviour: DriverBehaviour = {
     authorizationDetails: [installationDetailType],
     installationId: true,
   },
+  usersTokensAreWhole: true,
   standing: false,
   callsProvider: true,
   revokesTokens: true,
