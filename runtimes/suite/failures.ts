@@ -28,7 +28,7 @@ export const failureChecks: readonly Check[] = [
     name: 'ends a call by its signal, and no other that waits with it',
     async run(environment) {
       const scope = openScope(environment)
-      await scope.script({ delayMs: 150 })
+      await scope.script({ delayMs: 600 })
       const client = scope.client()
       const controller = new AbortController()
       const leaving = expectRefusal(

@@ -123,4 +123,36 @@ describe('identities seen', () => {
     for (let index = 0; index < 1_200; index++) come({ extra: { sub: `workload-${index}` } })
     expect(events).toHaveLength(1_000)
   })
+
+  it('are one, though the platform writes the run, the machine or the commit into the subject', () => {
+    const shapes: readonly [string, (run: number) => string][] = [
+      [
+        'https://api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc',
+        (run) => `{repository}:{environment}:{step-${run}}`,
+      ],
+      ['https://oidc.fly.io/acme', (run) => `acme:website:machine-${run}`],
+      [
+        'https://agent.buildkite.com',
+        (run) => `organization:acme:pipeline:x:ref:main:commit:${run}:step:build`,
+      ],
+    ]
+    for (const [platform, subject] of shapes) {
+      const { events, come } = setUp()
+      for (let run = 0; run < 5; run++) come({ issuer: platform, extra: { sub: subject(run) } })
+      expect(events).toHaveLength(1)
+    }
+  })
+
+  it('S29 of strangers leave half of an hour’s events to those who are admitted', () => {
+    const { events, come } = setUp()
+    for (let stranger = 0; stranger < 1_500; stranger++)
+      come({
+        issuer: `https://i${stranger % 20}.example`,
+        outcome: unmatched,
+        extra: { sub: `s${stranger}` },
+      })
+    expect(events).toHaveLength(500)
+    for (let own = 0; own < 600; own++) come({ extra: { sub: `own${own}` } })
+    expect(events).toHaveLength(1_000)
+  })
 })

@@ -52,6 +52,7 @@ const noise: ReadonlySet<string> = new Set(
     // Hosting and clusters
     'machine_id machine_name machine_version deployment_id container_id task_id',
     '/kubernetes.io/pod/name /kubernetes.io/pod/uid /kubernetes.io/warnafter',
+    '/kubernetes.io/node/name /kubernetes.io/node/uid',
   ].flatMap((names) => names.split(' ')),
 )
 /** Never kept, even where a rule names them. */
@@ -60,8 +61,8 @@ const neverKept: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'exp', 'iat
 /**
  * Records which identities come by, each once an hour, so that a change of trust rules can be tried on them first.
  *
- * A token seen before costs one look into a map. At most 1,000 events an hour leave a process, and 100 of one issuer's
- * identities that no rule admits: whoever holds a trusted issuer's tokens can't grow the audit (S29).
+ * A token seen before costs one look into a map. At most 1,000 events an hour leave a process, half of them of
+ * identities that no rule admits, and 100 of those of one issuer: whoever holds a trusted issuer's tokens can't grow the audit (S29).
  */
 export function createIdentitiesSeen(deps: {
   readonly now: () => number
@@ -72,12 +73,14 @@ export function createIdentitiesSeen(deps: {
   const tokens = new Set<string>()
   const identities = new Set<string>()
   const unadmitted = new Map<string, number>()
+  let unadmittedOfAll = 0
 
   function beginHour(current: number): void {
     hour = current
     tokens.clear()
     identities.clear()
     unadmitted.clear()
+    unadmittedOfAll = 0
   }
 
   function isFirst(identity: SeenIdentity): boolean {
@@ -95,12 +98,15 @@ export function createIdentitiesSeen(deps: {
     if (!isFirst(identity) || identities.size >= limits.events) return
     const { issuer, outcome } = identity
     const count = unadmitted.get(issuer) ?? 0
-    if (!outcome.ok && count >= limits.unadmittedOfOneIssuer) return
+    if (!outcome.ok && (count >= limits.unadmittedOfOneIssuer || unadmittedOfAll >= limits.events / 2)) return
     const details = describe(identity)
     const key = digestOf(details, outcome)
     if (identities.has(key)) return
     identities.add(key)
-    if (!outcome.ok) unadmitted.set(issuer, count + 1)
+    if (!outcome.ok) {
+      unadmitted.set(issuer, count + 1)
+      unadmittedOfAll++
+    }
     record(eventOf(details, outcome))
   }
 }
@@ -108,7 +114,20 @@ export function createIdentitiesSeen(deps: {
 /** The identity without what changes from token to token. */
 export function sameIdentity(details: Omit<SeenDetails, 'lifeSeconds' | 'outcome'>): string {
   const claims = Object.entries(details.claims).sort(([one], [other]) => (one < other ? -1 : 1))
-  return JSON.stringify([details.issuer, details.subject, details.audience, claims])
+  return JSON.stringify([details.issuer, subjectWithoutRun(details), details.audience, claims])
+}
+
+/** `sub` without the part that is new with every run: Bitbucket's step, Fly's machine, Buildkite's commit. */
+function subjectWithoutRun({ issuer, subject }: Pick<SeenDetails, 'issuer' | 'subject'>): string {
+  switch (findKnownIssuer(issuer)?.platform) {
+    case 'Bitbucket Pipelines':
+    case 'Fly.io':
+      return subject.slice(0, subject.lastIndexOf(':') + 1)
+    case 'Buildkite':
+      return subject.replace(/:commit:[^:]*/, ':commit:')
+    default:
+      return subject
+  }
 }
 
 function digestOf(details: SeenDetails, outcome: Outcome<VerifiedIdentity>): string {

@@ -167,17 +167,30 @@ export function findKnownIssuer(issuer: string): KnownIssuer | undefined {
   return knownIssuers.find(({ issuers }) => issuers.some((pattern) => matchesPattern(pattern, issuer)))
 }
 
-/**
- * Audiences of tokens that are meant for somebody else's token service. Accepting one would let whoever receives
- * such tokens replay them here.
- */
-export const foreignAudiences: ReadonlySet<string> = new Set([
+const otherServices: readonly string[] = [
   'sts.amazonaws.com',
   'pods.eks.amazonaws.com',
   'api://AzureADTokenExchange',
-  'https://kubernetes.default.svc',
-  'https://kubernetes.default.svc.cluster.local',
+  'api://AzureADTokenExchangeUSGov',
+  'api://AzureADTokenExchangeChina',
   'https://management.azure.com',
-  'https://management.azure.com/',
-  'https://management.core.windows.net/',
-])
+  'https://management.core.windows.net',
+  'https://kubernetes.default.svc',
+  'kubernetes.default.svc',
+  'kubernetes.svc.default',
+  'k3s',
+  'https://iam.googleapis.com',
+  '//iam.googleapis.com',
+]
+
+/**
+ * Whether `audience` is that of somebody else's token service. Accepting tokens for it would let whoever receives them
+ * there replay them here.
+ */
+export function isOtherService(audience: string): boolean {
+  return otherServices.some((known) => audience === known || /^[/.:]/.test(restAfter(audience, known)))
+}
+
+function restAfter(text: string, prefix: string): string {
+  return text.startsWith(prefix) ? text.slice(prefix.length) : ''
+}

@@ -4,7 +4,7 @@ import { hasControlCharacter, matchesEverything } from './claim-pattern.ts'
 import { isClaimName } from './claim-text.ts'
 import { whyNotIdentifying } from './identifying-claims.ts'
 import { checkIssuer } from './issuer-url.ts'
-import { foreignAudiences } from './known-issuers.ts'
+import { isOtherService } from './known-issuers.ts'
 
 /** One sentence of trust: tokens of this issuer, for this audience, with these claims, are this project's. */
 export interface TrustRule {
@@ -85,7 +85,7 @@ export function parseTrustRule(
   const audienceFault = textFault(audience)
   if (typeof audience !== 'string' || audienceFault !== undefined)
     return invalid(`audience: ${audienceFault}`)
-  if (foreignAudiences.has(audience)) {
+  if (isOtherService(audience)) {
     return invalid(
       `audience: "${audience}" is the audience of another token service; tokens for it are not for this broker`,
     )

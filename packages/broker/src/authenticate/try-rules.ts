@@ -37,7 +37,11 @@ export function tryRules(
   after: readonly TrustRule[],
 ): Differences {
   const differences = { gains: [] as Difference[], loses: [] as Difference[], changes: [] as Difference[] }
+  // Rules that stay decide about identities only together with one that comes or goes.
+  const [old, next] = [new Set(before), new Set(after)]
+  const changed = [...before.filter((rule) => !next.has(rule)), ...after.filter((rule) => !old.has(rule))]
   for (const identity of identities) {
+    if (matching(identity, changed).length === 0) continue
     const [was, will] = [decide(identity, before), decide(identity, after)]
     if ('place' in was && 'place' in will) {
       if (!samePlace(was.place, will.place)) {
@@ -51,21 +55,24 @@ export function tryRules(
 
 type Decision = { readonly place: Place } | { readonly reason: 'claims_unmatched' | 'identity_ambiguous' }
 
-function decide(identity: SeenDetails, rules: readonly TrustRule[]): Decision {
+function matching(identity: SeenDetails, rules: readonly TrustRule[]): readonly TrustRule[] {
   const { issuer, subject, audience, lifeSeconds } = identity
   const claims: Record<string, unknown> = nestClaims(identity.claims)
   claims.aud = audience
   if (subject !== '') claims.sub = subject
   // As if it had been issued this moment.
   const times = { iat: 0, exp: lifeSeconds }
-  const matching = rules.filter(
+  return rules.filter(
     (rule) =>
       rule.issuer === issuer &&
       hasAudience(claims, rule.audience) &&
       isYoungEnough(rule, times, 0) &&
       matchRule(rule, claims),
   )
-  const outcome = admit(matching, subject)
+}
+
+function decide(identity: SeenDetails, rules: readonly TrustRule[]): Decision {
+  const outcome = admit(matching(identity, rules), identity.subject)
   if (!outcome.ok) {
     const ambiguous = outcome.refusal.reason === 'identity_ambiguous'
     return { reason: ambiguous ? 'identity_ambiguous' : 'claims_unmatched' }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { context, propagation, type TracerProvider } from '@opentelemetry/api'
 import type { Log } from '../log.ts'
 import { type Variables, variable } from './environment.ts'
@@ -21,6 +22,7 @@ export interface TraceExport {
  */
 export async function exportTraces(variables: Variables, log: Log): Promise<TraceExport | undefined> {
   if (!isAskedFor(variables)) return undefined
+  for (const name of endpointNames) checkEndpoint(variables, name)
   const protocol =
     variable(variables, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL') ??
     variable(variables, 'OTEL_EXPORTER_OTLP_PROTOCOL')
@@ -45,6 +47,7 @@ export async function exportTraces(variables: Variables, log: Log): Promise<Trac
       .merge(detectResources({ detectors: [envDetector] })),
     spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
   })
+  core.setGlobalErrorHandler(reportSeldom(log))
   const contextManager = new contexts.AsyncLocalStorageContextManager().enable()
   context.setGlobalContextManager(contextManager)
   propagation.setGlobalPropagator(new core.W3CTraceContextPropagator())
@@ -54,16 +57,49 @@ export async function exportTraces(variables: Variables, log: Log): Promise<Trac
     async close() {
       context.disable()
       propagation.disable()
-      try {
-        await provider.shutdown()
-      } catch (error) {
-        log('warn', 'the last traces were not exported', {
-          reason: error instanceof Error ? error.name : 'unknown',
-        })
-      }
+      // A collector that is away must not hold up the end of the process: containers are killed after ten seconds.
+      const late = setTimeout(closeWithinMs, 'late', { ref: false })
+      const outcome = await Promise.race([provider.shutdown().catch(reasonOf), late])
+      core.setGlobalErrorHandler(core.loggingErrorHandler())
+      if (outcome !== undefined) log('warn', 'the last traces were not exported', { reason: outcome })
     },
   }
 }
+
+const closeWithinMs = 3_000
+const reportEveryMs = 60_000
+
+/** Says that traces do not arrive, once a minute at most. */
+function reportSeldom(log: Log): (error: unknown) => void {
+  let reportedAtMs = Number.NEGATIVE_INFINITY
+  return (error) => {
+    const nowMs = performance.now()
+    if (nowMs - reportedAtMs < reportEveryMs) return
+    reportedAtMs = nowMs
+    log('warn', 'traces were not exported', { reason: reasonOf(error) })
+  }
+}
+
+/** What may be said of an exporter's error: its code, or its class. Messages quote addresses, which may hold a password. */
+function reasonOf(error: unknown): string {
+  const { code, name } = (typeof error === 'object' && error !== null ? error : {}) as {
+    readonly code?: unknown
+    readonly name?: unknown
+  }
+  const known = [code, name].find(
+    (each) => typeof each === 'number' || (typeof each === 'string' && each !== ''),
+  )
+  return String(known ?? 'unknown')
+}
+
+function checkEndpoint(variables: Variables, name: string): void {
+  const endpoint = variable(variables, name)
+  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint)) {
+    throw new HostError('misuse', `${name} must be an http or https URL, such as http://127.0.0.1:4318`)
+  }
+}
+
+const endpointNames = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] as const
 
 function isAskedFor(variables: Variables): boolean {
   if (variable(variables, 'OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return false
@@ -72,10 +108,5 @@ function isAskedFor(variables: Variables): boolean {
   if (exporter !== undefined && exporter !== 'otlp') {
     throw new HostError('misuse', 'OTEL_TRACES_EXPORTER must be otlp or none')
   }
-  return (
-    exporter === 'otlp' ||
-    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'].some(
-      (name) => variable(variables, name) !== undefined,
-    )
-  )
+  return exporter === 'otlp' || endpointNames.some((name) => variable(variables, name) !== undefined)
 }

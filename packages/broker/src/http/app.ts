@@ -14,6 +14,10 @@ import { addOAuthRoutes } from './oauth-routes.ts'
 import { addRuntimeRoutes } from './runtime-routes.ts'
 import { addWellKnownRoutes } from './well-known-routes.ts'
 
+function isProbe(path: string): boolean {
+  return path === '/healthz' || path === '/readyz' || path === '/metrics'
+}
+
 /** The broker as one fetch handler. `context` is absent until it has started and once it has stopped. */
 export function createApp(options: {
   readonly context: () => BrokerContext | undefined
@@ -29,11 +33,14 @@ export function createApp(options: {
     exchange.set('requestId', requestId)
     exchange.header('x-request-id', requestId)
     const started = performance.now()
-    await options.tracing.request(exchange.req.raw.headers, async () => {
+    const answer = async () => {
       await next()
       const { method, routePath } = exchange.req
       return { method, route: routePath, status: exchange.res.status, requestId }
-    })
+    }
+    // Probes come every few seconds, and are nobody's call.
+    if (isProbe(exchange.req.path)) await answer()
+    else await options.tracing.request(exchange.req.raw.headers, answer)
     const seconds = (performance.now() - started) / 1000
     const { method, routePath } = exchange.req
     // Patterns, not paths: anyone could grow the metrics with paths, and people put credentials into them.

@@ -25,12 +25,14 @@ async function insert(
     readonly lastAt: number
     readonly subjects: number
     readonly kind?: string
+    /** Null: no rule admitted them. */
+    readonly projectId?: string | null
   },
 ): Promise<void> {
-  const { count, lastAt, subjects, kind = 'identity_seen' } = events
+  const { count, lastAt, subjects, kind = 'identity_seen', projectId = 'prj_1' } = events
   await sql`
-    insert into audit_events (chain, seq, at, kind, body, previous_hash, hash)
-    select ${chain}::text, n, ${lastAt}::bigint - ${count}::bigint + n, ${kind}::text,
+    insert into audit_events (chain, seq, at, kind, project_id, body, previous_hash, hash)
+    select ${chain}::text, n, ${lastAt}::bigint - ${count}::bigint + n, ${kind}::text, ${projectId}::text,
       jsonb_build_object('details', jsonb_build_object(
         'issuer', 'https://issuer.example', 'subject', ${chain}::text || (n % ${subjects}::integer)::text,
         'audience', 'a', 'claims', jsonb_build_object('ref', 'main'), 'lifeSeconds', n, 'outcome', 'admitted'))::text,
@@ -65,4 +67,13 @@ it('reads no more than the newest events, and says how far back they go', async 
   expect(identities).toHaveLength(100)
   expect(identities.at(-1)?.subject).toBe('many6')
   expect(since).toBe(nowMs - 99)
+})
+
+it('S29 strangers do not push out those who are admitted', async () => {
+  await sql`delete from audit_events`.execute(database.db)
+  await insert('own', { count: 3, lastAt: nowMs - dayMs, subjects: 3 })
+  await insert('stranger', { count: 200, lastAt: nowMs, subjects: 200, projectId: null })
+  const { identities } = await readIdentitiesSeen(database.db, nowMs, { maxEvents: 100, pageEvents: 10 })
+  expect(identities.filter(({ subject }) => subject.startsWith('own'))).toHaveLength(3)
+  expect(identities).toHaveLength(23)
 })

@@ -45,13 +45,11 @@ export const buildkite: TrustTemplate = defineTemplate({
         `Jobs of the Buildkite pipeline ${pipelineId} (organization ${organizationId}) that run ${where.join(', ')}.`,
         'The job must ask for these claims by name; the ids are not in its token otherwise.',
       ],
-      ...(onAgents
-        ? {}
-        : {
-            weaknesses: [
-              "A fork's branch can have the same name: let the pipeline prefix branches of forks, or not build them.",
-            ],
-          }),
+      weaknesses: [
+        branch === undefined
+          ? 'Every build of the pipeline can run there, of any branch, pull request or fork that it builds: its own steps choose the queue. Give the branch as well.'
+          : "A fork's branch can have the same name: let the pipeline prefix branches of forks, or not build them.",
+      ],
     }
   },
 })

@@ -1,5 +1,6 @@
 import type { Context } from '../client/context.ts'
 import { defaultContext } from '../client/context.ts'
+import { ConnectError } from '../errors/connect-error.ts'
 import { acquire } from '../exchange/acquire.ts'
 import type { ConnectOptions, ConnectTokenParams, ConnectTokenResponse } from '../request/types.ts'
 
@@ -38,8 +39,12 @@ export async function getTokenIn(
   params: ConnectTokenParams,
   options: ConnectOptions | undefined,
 ): Promise<string> {
-  const response = acquire(context, connector, params, options)
-  return response instanceof Promise ? (await response).token : response.token
+  try {
+    const response = acquire(context, connector, params, options)
+    return response instanceof Promise ? (await response).token : response.token
+  } catch (error) {
+    throw await explained(context, error)
+  }
 }
 
 export async function getTokenResponseIn(
@@ -48,5 +53,16 @@ export async function getTokenResponseIn(
   params: ConnectTokenParams,
   options: ConnectOptions | undefined,
 ): Promise<ConnectTokenResponse> {
-  return acquire(context, connector, params, options)
+  try {
+    return await acquire(context, connector, params, options)
+  } catch (error) {
+    throw await explained(context, error)
+  }
+}
+
+/** Nothing at all is set up: then the error says all that was looked at. */
+async function explained(context: Context, error: unknown): Promise<unknown> {
+  if (!(error instanceof ConnectError) || error.code !== 'issuing_point_missing') return error
+  const { whyNoIssuingPoint } = await import('../issuing-point/why-no-issuing-point.ts')
+  return whyNoIssuingPoint(context.read, error)
 }

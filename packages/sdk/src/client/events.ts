@@ -41,9 +41,15 @@ export function emit(
   context: { readonly onEvent: ((event: ConnectEvent) => void) | undefined },
   event: ConnectEvent,
 ): void {
+  tell(observer.tell, event)
+  tell(context.onEvent, event)
+}
+
+function tell(hook: ((event: ConnectEvent) => void) | undefined, event: ConnectEvent): void {
   try {
-    observer.tell?.(event)
-    context.onEvent?.(event)
+    const told: unknown = hook?.(event)
+    // An async hook throws by its promise, which nobody else looks at: it would end the process.
+    if (told instanceof Promise) told.catch(() => {})
   } catch {
     // See above.
   }

@@ -256,6 +256,16 @@ it('sends the context of a call, which changes no key', async () => {
   expect(fetch.seen.map((request) => request.body)).toEqual([{ ...app, context: { toolCallId: 'call_1' } }])
 })
 
+it('survives a hook that fails later', async () => {
+  const onEvent = async (): Promise<void> => {
+    throw new Error('the hook is broken')
+  }
+  const context = testContext({ fetch: countingFetch(), identity: 'me', onEvent })
+  await getTokenIn(context, 'c', app, undefined)
+  // An unhandled rejection, which would end a process, shows by then.
+  await settle()
+})
+
 it('tells the hook what happens, without secrets, and survives what it throws', async () => {
   const events: ConnectEvent[] = []
   const context = testContext({

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { invalidResponse } from '../errors/connect-error.ts'
+import { concatenate } from './concatenate.ts'
 import { nodeBuiltin } from './node-builtin.ts'
 
 const maxBytes = 65_536
@@ -50,15 +51,5 @@ async function readAnswer(incoming: IncomingMessage): Promise<Response> {
     value === undefined ? [] : [[name, String(value)] as [string, string]],
   )
   const isBodiless = status === 204 || status === 205 || status === 304
-  return new Response(isBodiless ? null : concatenate(chunks, length), { status, headers })
-}
-
-function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    all.set(chunk, offset)
-    offset += chunk.byteLength
-  }
-  return all
+  return new Response(isBodiless ? null : concatenate(chunks), { status, headers })
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,6 +64,27 @@ describe('VALETKEY_ID_TOKEN_FILE', () => {
     expect(error.message).not.toContain('xxx')
     expect(fetch.seen).toHaveLength(0)
   })
+})
+
+it.skipIf(process.platform === 'win32')(
+  'VALETKEY_ID_TOKEN_FILE that is a pipe stops, and holds no thread of the process',
+  async () => {
+    const path = join(folder, 'pipe')
+    execFileSync('mkfifo', [path])
+    const { call, fetch } = await ask({ VALETKEY_ID_TOKEN_FILE: path })
+    // As many as the runtime has threads for files: held, they would stop every other file of the process.
+    const errors = await Promise.all(Array.from({ length: 8 }, (_, index) => errorOf(call(`c${index}`))))
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['identity_unavailable']))
+    expect(errors[0]?.message).toContain('not a regular file')
+    expect(fetch.seen).toHaveLength(0)
+  },
+)
+
+it('VALETKEY_ID_TOKEN_FILE that names what a cluster mounts for somebody else is not read', async () => {
+  const { call } = await ask({
+    VALETKEY_ID_TOKEN_FILE: '/var/run/secrets//kubernetes.io/serviceaccount/token',
+  })
+  expect((await errorOf(call())).message).toContain('serviceAccountToken: { audience: https://broker.example')
 })
 
 describe.skipIf(process.platform === 'win32')('VALETKEY_ID_TOKEN_COMMAND', () => {

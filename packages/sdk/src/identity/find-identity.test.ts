@@ -156,6 +156,19 @@ describe('the identity of the environment', () => {
     expect((await errorFor(operatorOnly, atVercel)).message).toContain('is sent only')
   })
 
+  it('S14 of VALETKEY_ID_TOKEN is not found by the name that GitLab would give an audience of that word', () => {
+    const destination: Destination = {
+      id: 'https://sts.example',
+      audience: 'valetkey',
+      origin: 'https://sts.example',
+      isVercelConnect: false,
+      namedByUrl: false,
+      reach: { id: 'x', audience: 'valetkey', issueToken: () => Promise.resolve(undefined) },
+    }
+    const read = environment({ GITLAB_CI: 'true', VALETKEY_ID_TOKEN: 'a', VALETKEY_URL: brokerUrl })
+    expect(findIdentity(read, destination)).toMatchObject({ source: { name: 'gitlab' }, found: '' })
+  })
+
   it('S14 is never taken from elsewhere when the option is refused', async () => {
     const fetch = countingFetch()
     const context = testContext({ fetch }, { ...everything, VALETKEY_URL: brokerUrl })

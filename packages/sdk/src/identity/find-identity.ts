@@ -50,7 +50,8 @@ function isToken(value: unknown): value is string {
 }
 
 function variableFor(variable: string, { audience }: Destination): string {
-  return variable[0] === '*'
-    ? audience.toUpperCase().replace(/[^A-Z0-9]/g, '_') + variable.slice(1)
-    : variable
+  if (variable[0] !== '*') return variable
+  const name = audience.toUpperCase().replace(/[^A-Z0-9]/g, '_') + variable.slice(1)
+  // An audience such as `valetkey` would name the operator's own variable, which has its rules about where it goes.
+  return name.startsWith('VALETKEY_') ? '' : name
 }

@@ -6,9 +6,13 @@ const foreign: readonly string[] = [
   'sts.amazonaws.com',
   'pods.eks.amazonaws.com',
   'api://AzureADTokenExchange',
+  'api://AzureADTokenExchangeUSGov',
+  'api://AzureADTokenExchangeChina',
   'https://management.azure.com',
   'https://kubernetes.default.svc',
   'kubernetes.default.svc',
+  'kubernetes.svc.default',
+  'k3s',
   'https://iam.googleapis.com',
   '//iam.googleapis.com',
 ]

@@ -69,12 +69,9 @@ export function checkUnexpired(platform: string, token: unknown, nowMs: number):
 
 /** The error when a platform matched and gave no identity. `why` says what to do, and quotes no answer. */
 export function gaveNone(platform: string, why: string): ConnectError {
-  return identityUnavailable(`${platform} gave no identity: ${why}`)
-}
-
-/** As {@link gaveNone}, for what its settings lack; it says too how to have another source asked. */
-export function notEnabled(platform: string, what: string): ConnectError {
-  return gaveNone(platform, `${what}. To use another source here, name it in VALETKEY_IDENTITY`)
+  return identityUnavailable(
+    `${platform} gave no identity: ${why}. To use another source here, name it in VALETKEY_IDENTITY`,
+  )
 }
 
 /**

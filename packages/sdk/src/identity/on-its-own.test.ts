@@ -28,9 +28,13 @@ describe('on a laptop with nothing set', () => {
     }
     expect(withoutUrl.code).toBe('issuing_point_missing')
     expect(withUrl.code).toBe('identity_unavailable')
-    for (const { name } of identitySources)
-      expect(withUrl.message).toMatch(new RegExp(`^ {2}${name}: .+`, 'm'))
-    expect(withUrl.message).toContain('valetkey env pull')
+    for (const { message } of [withoutUrl, withUrl]) {
+      const named = message.split('\n').flatMap((line) => /^ {2}([a-z-]+): ./.exec(line)?.[1] ?? [])
+      expect(named).toEqual(identitySources.map(({ name }) => name))
+      expect(message).toContain('valetkey env pull')
+    }
+    expect(withoutUrl.message).toContain('VALETKEY_URL: not set')
+    expect(withoutUrl.message).toContain('npx valetkey dev')
     expect(reached).toBe(0)
     expect(loaded.some((url) => url.endsWith('/identity/find-identity.ts'))).toBe(true)
     expect(loaded.filter((url) => /identity\/(platforms|run-|read-|mint|fetch-)/.test(url))).toEqual([])

@@ -36,6 +36,9 @@ const reasonOf = ({ sources }: IdentityReport, source: string): string | undefin
   sources.find(({ name }) => name === source)?.reason
 const valid = { aud: brokerUrl, exp: inAnHourSeconds, iss: 'https://issuer.example', sub: 'workload-1' }
 
+const broken =
+  'GitHub Actions gave no identity: it answered 403. To use another source here, name it in VALETKEY_IDENTITY'
+
 describe('the report of an identity', () => {
   it('says which source is used, why those before it were not, and that none after it was asked', async () => {
     const platform = await startGithubActions()
@@ -82,12 +85,12 @@ describe('the report of an identity', () => {
     await platform.close()
     expect(report.error).toEqual({
       code: 'identity_unavailable',
-      message: 'GitHub Actions gave no identity: it answered 403',
+      message: broken,
     })
     expect(report).not.toHaveProperty('source')
     expect(report).not.toHaveProperty('claims')
     expect(outcomesOf(report)).toMatchObject({ 'github-actions': 'broken', 'access-token': 'not_asked' })
-    expect(reasonOf(report, 'github-actions')).toBe('GitHub Actions gave no identity: it answered 403')
+    expect(reasonOf(report, 'github-actions')).toBe(broken)
   })
 
   it('says so of a platform that does not answer in time', async () => {
@@ -170,11 +173,14 @@ describe('the report of an identity', () => {
     expect(report).not.toHaveProperty('claims')
   })
 
-  it('throws only what is wrong with the call itself', async () => {
+  it('says what there would be where no issuing point is named, and throws only what is wrong with the call', async () => {
     await reportIn({})
     vi.stubEnv('VALETKEY_URL', undefined)
     vi.stubEnv('VERCEL', undefined)
-    expect((await errorOf(reportIdentity())).code).toBe('issuing_point_missing')
+    const report = await reportIdentity()
+    expect(report.error?.code).toBe('issuing_point_missing')
+    expect(report).not.toHaveProperty('issuingPoint')
+    expect(report.sources.map(({ name }) => name)).toEqual(identitySources.map(({ name }) => name))
     expect((await errorOf(reportIdentity({}, { timeoutMs: -1 }))).code).toBe('invalid_request')
   })
 })

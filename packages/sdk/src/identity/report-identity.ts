@@ -1,17 +1,21 @@
 import { callIssuingPoint } from '../calls/call-issuing-point.ts'
+import type { Context } from '../client/context.ts'
 import { type ClientConfig, createContext } from '../client/create-context.ts'
 import { isConnectError } from '../errors/connect-error.ts'
 import { whoAsks } from '../exchange/who-asks.ts'
+import type { Destination } from '../issuing-point/issuing-point.ts'
+import { brokerToBe } from '../issuing-point/why-no-issuing-point.ts'
 import { checkCallOptions } from '../request/call-options.ts'
 import type { ConnectOptions } from '../request/types.ts'
+import { findIdentity } from './find-identity.ts'
 import { reportSources, type SourceReport } from './source-report.ts'
 import { unverifiedClaims } from './unverified-claims.ts'
 import { adviceForNone } from './why-no-identity.ts'
 
 /** Which identity the SDK would use, and why no other. */
 export interface IdentityReport {
-  /** The issuing point that it is for. */
-  readonly issuingPoint: string
+  /** The issuing point that it is for. Absent when none is named. */
+  readonly issuingPoint?: string
   /** The source that gave it, or `the identity option`. Absent when there is none. */
   readonly source?: string
   /** Of a JWT, as it was read and not verified. Absent for a workload access token, which says nothing by itself. */
@@ -34,7 +38,7 @@ export interface IdentityReport {
  * Returns which identity a call would use here, and what each source saw. The credential itself is obtained, as a call
  * would, checked, and neither sent to the issuing point nor returned.
  *
- * @throws {ConnectError} `issuing_point_missing`, `invalid_request`, and nothing else: a missing or broken identity is
+ * @throws {ConnectError} `invalid_request`, and nothing else: a missing issuing point, a missing or broken identity are
  *   part of the report.
  */
 export async function reportIdentity(
@@ -43,7 +47,12 @@ export async function reportIdentity(
 ): Promise<IdentityReport> {
   const context = createContext(config)
   const call = checkCallOptions(options)
-  const destination = context.destination()
+  let destination: Destination
+  try {
+    destination = context.destination()
+  } catch (error) {
+    return withoutIssuingPoint(context, error)
+  }
   const who = await whoAsks(context, destination, call)
   const isAmbient = call.identity === undefined && context.identity === undefined
   const ambient = isAmbient && typeof who !== 'function' ? who : undefined
@@ -74,6 +83,15 @@ export async function reportIdentity(
     const isMissing = ambient?.source.name === 'none' && context.read('VALETKEY_IDENTITY') === undefined
     const message = isMissing ? `No identity was found. ${adviceForNone}` : error.message
     return { issuingPoint, error: { code, message }, sources: sourcesOf(message) }
+  }
+}
+
+function withoutIssuingPoint({ read }: Context, error: unknown): IdentityReport {
+  if (!isConnectError(error) || error.code !== 'issuing_point_missing') throw error
+  const { code, message } = error
+  return {
+    error: { code, message },
+    sources: reportSources(read, brokerToBe, findIdentity(read, brokerToBe)),
   }
 }
 

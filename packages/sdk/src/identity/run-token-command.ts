@@ -1,5 +1,6 @@
 import { ConnectError, identityUnavailable } from '../errors/connect-error.ts'
 import { maxCredentialLength } from './check-credential.ts'
+import { concatenate } from './concatenate.ts'
 import type { ObtainIdentity } from './identity-source.ts'
 import { nodeBuiltin } from './node-builtin.ts'
 
@@ -46,7 +47,7 @@ export function runTokenCommand(command: TokenCommand, name: string, signal: Abo
     }
     const finish = (why: string | undefined): void => {
       signal.removeEventListener('abort', onAbort)
-      if (why === undefined) resolve(new TextDecoder().decode(concatenate(chunks, length)).trim())
+      if (why === undefined) resolve(new TextDecoder().decode(concatenate(chunks)).trim())
       else reject(identityUnavailable(`${name} ${why}`))
     }
     const onAbort = (): void => {
@@ -73,14 +74,4 @@ export function runTokenCommand(command: TokenCommand, name: string, signal: Abo
     // Where programs may not be started at all, some runtimes throw instead of telling the child's listeners.
     throw error instanceof ConnectError ? error : identityUnavailable(`${name} could not be started`)
   })
-}
-
-function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    all.set(chunk, offset)
-    offset += chunk.byteLength
-  }
-  return all
 }

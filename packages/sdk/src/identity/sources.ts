@@ -71,7 +71,7 @@ export const identitySources: readonly SourceRow[] = [
     'VALETKEY_AZURE_RESOURCE IDENTITY_ENDPOINT IDENTITY_HEADER AZURE_CLIENT_ID VALETKEY_IDENTITY',
     'VALETKEY_AZURE_RESOURCE',
   ),
-  row('aws', minted, 'AWS_REGION AWS_DEFAULT_REGION', onlyByName),
+  row('aws', minted, 'AWS_REGION AWS_DEFAULT_REGION AWS_PROFILE AWS_ROLE_ARN AWS_ACCESS_KEY_ID', onlyByName),
   row('access-token', given, 'VALETKEY_ACCESS_TOKEN'),
 ]
 

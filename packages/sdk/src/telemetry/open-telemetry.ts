@@ -52,16 +52,25 @@ export function createTelemetry({ context, metrics, propagation, trace }: OpenTe
   return {
     inSpan(name, attributes, work) {
       const kind = name === 'valetkey.identity' ? internalKind : clientKind
-      return trace.getTracer(scope).startActiveSpan(name, { kind, attributes }, async (span) => {
-        try {
-          return await work(headersOf(propagation, context))
-        } catch (error) {
-          recordFailure(span, error)
-          throw error
-        } finally {
-          span.end()
-        }
-      })
+      let begun: ReturnType<typeof work> | undefined
+      try {
+        return trace.getTracer(scope).startActiveSpan(name, { kind, attributes }, (span) => {
+          begun = work(quietly(() => headersOf(propagation, context)) ?? {})
+          return begun.then(
+            (result) => {
+              quietly(() => span.end())
+              return result
+            },
+            (error: unknown) => {
+              quietly(() => recordFailure(span, error))
+              quietly(() => span.end())
+              throw error
+            },
+          )
+        })
+      } catch {
+        return begun ?? work({})
+      }
     },
     count: (event) => count(instrumentsNow(), event),
   }
@@ -108,6 +117,15 @@ function count({ hits, evictions, durations }: Instruments, event: ConnectEvent)
       })
       break
     case 'exchange_started':
+  }
+}
+
+/** What records a call must not be what fails it. */
+function quietly<Result>(record: () => Result): Result | undefined {
+  try {
+    return record()
+  } catch {
+    return undefined
   }
 }
 

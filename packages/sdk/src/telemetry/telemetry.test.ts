@@ -181,4 +181,33 @@ describe('with an OpenTelemetry SDK', () => {
     expect(observer.tell).toBeUndefined()
     expect(named('valetkey.exchange')).toHaveLength(1)
   })
+
+  it.each(['startActiveSpan', 'inject', 'end'])('that throws in %s fails no call', async (where) => {
+    register({ traces: true, metrics: false })
+    const fault = (): never => {
+      throw new Error('telemetry is broken')
+    }
+    if (where === 'inject') {
+      propagation.disable()
+      propagation.setGlobalPropagator({ inject: fault, extract: (active) => active, fields: () => [] })
+    } else {
+      trace.disable()
+      const span = Object.assign(
+        Object.create(trace.wrapSpanContext({ traceId: '1', spanId: '1', traceFlags: 0 })),
+        {
+          end: fault,
+        },
+      )
+      trace.setGlobalTracerProvider({
+        getTracer: () => ({
+          startSpan: () => span,
+          startActiveSpan: (...args: readonly unknown[]) =>
+            where === 'end' ? (args.at(-1) as (given: unknown) => never)(span) : fault(),
+        }),
+      })
+    }
+    const fetch = countingFetch()
+    expect(await getTokenIn(testContext({ fetch, identity: 'me' }), 'c', app, undefined)).toBe('token-1')
+    expect(fetch.seen).toHaveLength(1)
+  })
 })

@@ -17,7 +17,8 @@ import { answerOf, refuse } from './wire.ts'
  * An issuing point for tests, as handlers of Mock Service Worker: what asks at its URL is answered as by a broker, and no
  * request leaves the process.
  *
- * Tokens, consent and failures live in the mock: make one a test, and what one test does is unknown to the next. It takes
+ * Tokens, consent and failures live in the mock: make one a test, and what one test does is unknown to the next, unless a client
+ * that asks both with one identity of its own keeps a token: then give each a `url`. It takes
  * any identity that has not expired, because nothing is verified: `npx valetkey dev --ephemeral` is a broker that does.
  *
  * @throws {TypeError} for an unknown key or a malformed option, which it names; values are not repeated.
