@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { onlyEnvironment } from './testing/environment.ts'
 import { createFakeFetch, runCommand, temporaryFolder } from './testing/shell.ts'
 
 const environment = { VALETKEY_URL: 'https://keys.example.com', VALETKEY_ACCESS_TOKEN: 'vk_operator_secret' }
@@ -247,6 +248,7 @@ describe('commands that act as a workload', () => {
   }
 
   it('S26 whoami tells claims and source of the identity, never the identity, and sends it nowhere', async () => {
+    onlyEnvironment({})
     const { fetch, requests } = createFakeFetch({
       'GET /v1/access-tokens/self': { id: 'vat_1', role: 'owner' },
     })

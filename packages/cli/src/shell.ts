@@ -30,7 +30,7 @@ export interface Shell {
   /** The working folder, absolute. */
   readonly folder: string
   readonly pid: number
-  /** Of the Node that runs, as `20.16.0`. */
+  /** Of the Node that runs, as `20.18.1`. */
   readonly nodeVersion: string
   /** Absent where files have no owner (Windows). */
   readonly userId: number | undefined

@@ -1,3 +1,4 @@
+import { findKnownIssuer } from '../authenticate/known-issuers.ts'
 import { parseTrustRule, type TrustRuleInput } from '../authenticate/trust-rule.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, type Outcome, refuse } from '../refusal.ts'
@@ -63,7 +64,12 @@ export function wordsFor(rule: TrustRuleInput): readonly string[] {
 }
 
 function tokensInWords(rule: TrustRuleInput): string {
-  return `Their tokens are for the audience ${rule.audience} and at most ${rule.maxAgeSeconds} seconds old.`
+  const { issuer, audience, maxAgeSeconds } = rule
+  const limit =
+    findKnownIssuer(issuer)?.longLived === true
+      ? `were issued at most ${maxAgeSeconds} seconds ago`
+      : `live at most ${maxAgeSeconds} seconds`
+  return `Their tokens are for the audience ${audience} and ${limit}.`
 }
 
 function either(values: readonly string[]): string {

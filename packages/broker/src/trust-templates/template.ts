@@ -1,7 +1,10 @@
 /** What a template turns an operator's fields into: all that a trust rule needs besides its environment. */
 export interface FilledTemplate {
   readonly issuer: string
-  /** Only of platforms whose tokens have one audience; elsewhere it is the broker's own URL. */
+  /**
+   * Where it is not the operator's to choose: of platforms whose tokens have one audience, and where it is the id of what
+   * they are for. Elsewhere it is the broker's own URL.
+   */
   readonly audience?: string
   readonly claims: Readonly<Record<string, string | readonly string[]>>
   readonly refuse?: Readonly<Record<string, string | readonly string[]>>

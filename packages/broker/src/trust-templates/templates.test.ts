@@ -104,6 +104,14 @@ describe('templates for tokens of one audience', () => {
 })
 
 describe('the choices of templates', () => {
+  it('Azure takes whatever application calls: `azp` is its id, and not that of the application the token is for', () => {
+    const example = examples.azure as Example
+    const { rule, words } = ruleOf('azure', example.fields)
+    expect(rule.audience).toBe(example.fields.applicationId)
+    expect(admits(rule, example, { azp: example.fields.tenantId })).toBe(true)
+    expect(words.join()).toContain(`version 2 for the application ${example.fields.applicationId}`)
+  })
+
   it('GitHub takes one workflow on one ref instead of an environment', () => {
     const example = examples.github as Example
     const jobWorkflowRef = String(example.token.job_workflow_ref)

@@ -3,6 +3,7 @@
 export const publicUrl = 'https://broker.example'
 export const now = 1_800_000_000
 const [one, two] = ['1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed', '9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d']
+const [three, four] = ['6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b', '7d444840-9dc0-41d1-8245-5ffdce74fad2']
 
 export interface Example {
   readonly fields: Readonly<Record<string, unknown>>
@@ -297,22 +298,33 @@ export const examples: Readonly<Record<string, Example>> = {
     ],
   },
   azure: {
-    fields: { tenantId: one, objectId: two },
+    fields: { tenantId: one, objectId: two, applicationId: three },
     token: {
       iss: `https://login.microsoftonline.com/${one}/v2.0`,
+      aud: three,
       sub: two,
       tid: one,
       oid: two,
-      azp: one,
+      azp: four,
+      ver: '2.0',
     },
     lifeSeconds: 86_400,
     refused: {
       'another identity': { oid: one },
       'another tenant': { tid: two },
       'no object id': { oid: undefined },
+      'a token for another application': { aud: four },
+      'a token of version 1': { iss: `https://sts.windows.net/${one}/`, aud: `api://${three}`, ver: '1.0' },
+      'version 1 at the issuer of version 2': { aud: `api://${three}` },
+      'a token for the broker’s URL, which Entra makes for nobody': { aud: publicUrl },
       'the issuer of all tenants': { iss: 'https://login.microsoftonline.com/common/v2.0' },
     },
-    badFields: [{ tenantId: 'common' }, { objectId: 'shop' }, { applicationId: '' }],
+    badFields: [
+      { tenantId: 'common' },
+      { objectId: 'shop' },
+      { applicationId: undefined },
+      { applicationId: `api://${three}` },
+    ],
   },
   kubernetes: {
     fields: {

@@ -1,5 +1,7 @@
 import { anyObject, type Check, flag, list, number, object, optional, text } from './check.ts'
 
+const anything: Check<unknown> = (_value): _value is unknown => true
+
 /** A rule that maps an identity to a project and environment. */
 export interface TrustRule {
   readonly id: string
@@ -8,15 +10,20 @@ export interface TrustRule {
   readonly audience: unknown
   readonly claims: Readonly<Record<string, unknown>>
   readonly refuse: Readonly<Record<string, unknown>> | null | undefined
+  readonly maxAgeSeconds: number | null | undefined
+}
+const said = {
+  environment: text,
+  issuer: text,
+  audience: anything,
+  claims: anyObject,
+  refuse: optional(anyObject),
+  maxAgeSeconds: optional(number),
 }
 /** Passes a {@link TrustRule}. */
 export const trustRule: Check<TrustRule> = object<TrustRule>({
   id: text,
-  environment: text,
-  issuer: text,
-  audience: (_value): _value is unknown => true,
-  claims: anyObject,
-  refuse: optional(anyObject),
+  ...said,
 })
 
 /** A rule that was just added, and what it means. */
@@ -27,11 +34,7 @@ export interface AddedTrustRule extends TrustRule {
 /** Passes an {@link AddedTrustRule}. */
 export const addedTrustRule: Check<AddedTrustRule> = object<AddedTrustRule>({
   id: text,
-  environment: text,
-  issuer: text,
-  audience: (_value): _value is unknown => true,
-  claims: anyObject,
-  refuse: optional(anyObject),
+  ...said,
   words: optional(list(text)),
   weaknesses: optional(list(text)),
 })
@@ -52,8 +55,7 @@ export interface SeenDifference {
 /** What a change of trust would do. */
 export interface TrustPreview {
   readonly dryRun: boolean
-  readonly rule: {
-    readonly environment: string
+  readonly rule: Omit<TrustRule, 'id'> & {
     readonly project: { readonly name: string } | null | undefined
   }
   readonly words: readonly string[] | null | undefined
@@ -78,7 +80,7 @@ const seenDifferences = list(
 /** Passes a {@link TrustPreview}. */
 export const trustPreview: Check<TrustPreview> = object<TrustPreview>({
   dryRun: flag,
-  rule: object<TrustPreview['rule']>({ environment: text, project: optional(namedProject) }),
+  rule: object<TrustPreview['rule']>({ ...said, project: optional(namedProject) }),
   words: optional(list(text)),
   weaknesses: optional(list(text)),
   seen: object<TrustPreview['seen']>({ identities: number, since: number }),

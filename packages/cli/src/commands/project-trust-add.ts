@@ -6,14 +6,17 @@ import { misuse } from '../failure.ts'
 import { claimsOf, collect, given, wholeNumber } from '../input/options.ts'
 import { cell } from '../output/text.ts'
 import { examples } from './examples.ts'
-import { lookUpRepository, publicGitHubApi } from './project-trust-github.ts'
+import { checkTogether, inFlags } from './project-trust-faults.ts'
+import { isOtherGitHub, lookUpRepository } from './project-trust-github.ts'
 import {
   chosenPlatform,
   type GivenOptions,
+  type PlatformFlags,
   platformOptions,
   templateOf,
   textOf,
 } from './project-trust-platforms.ts'
+import { findTwin } from './project-trust-twin.ts'
 import { previewText, sentences } from './project-trust-words.ts'
 
 interface AddOptions {
@@ -72,21 +75,37 @@ function spelledOut(): readonly Option[] {
 }
 
 async function add(context: Context, project: string, options: AddOptions & GivenOptions): Promise<void> {
-  const body = await readRule(context, options)
+  const chosen = chosenPlatform(options)
+  const body = await readRule(context, options, chosen)
+  try {
+    await (options.dryRun === true ? preview(context, project, body) : store(context, project, body))
+  } catch (error) {
+    throw inFlags(error, chosen)
+  }
+}
+
+type RuleBody = Readonly<Record<string, unknown>>
+
+async function preview(context: Context, project: string, body: RuleBody): Promise<void> {
+  const { client } = await connectToBroker(context)
+  const path = route`/v1/projects/${project}/trust/dry-run`
+  const answer = await client.call('POST', path, trustPreview, { body })
+  for (const weakness of answer.weaknesses ?? []) context.output.warn(weakness)
+  context.output.result(answer, () => previewText(answer, 'This rule would admit, as'))
+}
+
+async function store(context: Context, project: string, body: RuleBody): Promise<void> {
   const { client } = await connectToBroker(context)
   const { output } = context
-  if (options.dryRun === true) {
-    const path = route`/v1/projects/${project}/trust/dry-run`
-    const preview = await client.call('POST', path, trustPreview, { body })
-    for (const weakness of preview.weaknesses ?? []) output.warn(weakness)
-    output.result(preview, () => previewText(preview, 'This rule would admit, as'))
-    return
-  }
-  const rule = await client.call('POST', route`/v1/projects/${project}/trust`, addedTrustRule, { body })
+  const twin = await findTwin(client, project, body)
+  if (twin !== undefined) output.progress(`Nothing was added: rule ${cell(twin.id)} says the same already.`)
+  const rule =
+    twin ?? (await client.call('POST', route`/v1/projects/${project}/trust`, addedTrustRule, { body }))
   for (const weakness of rule.weaknesses ?? []) output.warn(weakness)
+  const since = twin === undefined ? 'from now on' : 'already'
   output.result(rule, () =>
     [
-      `Trusted as ${cell(project)} in ${cell(rule.environment)} from now on (rule ${cell(rule.id)}, audience ${cell(rule.audience)}):`,
+      `Trusted as ${cell(project)} in ${cell(rule.environment)} ${since} (rule ${cell(rule.id)}, audience ${cell(rule.audience)}):`,
       ...sentences(rule.words ?? [`Identities of ${rule.issuer}.`]),
     ].join('\n'),
   )
@@ -98,9 +117,9 @@ async function add(context: Context, project: string, options: AddOptions & Give
 async function readRule(
   context: Context,
   options: AddOptions & GivenOptions,
-): Promise<Record<string, unknown>> {
+  chosen: PlatformFlags | undefined,
+): Promise<RuleBody> {
   const { environment, audience, maxAgeSeconds, claim, refuse } = options
-  const chosen = chosenPlatform(options)
   if (chosen === undefined) {
     const issuer = textOf(options, 'issuer')
     if (issuer === undefined || claim === undefined) {
@@ -116,6 +135,7 @@ async function readRule(
   }
   for (const [flag, value] of Object.entries({ claim, refuse }))
     if (value !== undefined) throw misuse(`--${flag} does not belong to --${chosen.flag}`)
+  checkTogether(chosen, options)
   const ids = chosen.flag === 'github' ? await idsOf(context, options) : {}
   const template = templateOf(chosen, { ...options, ...ids })
   return given({ environment, template, audience, maxAgeSeconds })
@@ -133,16 +153,10 @@ async function idsOf(context: Context, options: GivenOptions): Promise<GivenOpti
     if (api !== undefined) throw misuse('--github-api is for ids that are not given')
     return {}
   }
-  const { repository, repositoryId, ownerId } = await lookUpRepository(
-    context,
-    textOf(options, 'github') ?? '',
-    api,
-  )
-  if (
-    api !== undefined &&
-    api.replace(/\/+$/, '') !== publicGitHubApi &&
-    textOf(options, 'issuer') === undefined
-  )
+  const isOther = isOtherGitHub(api, textOf(options, 'issuer'))
+  const name = textOf(options, 'github') ?? ''
+  const { repository, repositoryId, ownerId } = await lookUpRepository(context, name, api)
+  if (isOther)
     context.output.warn(
       'The ids are from another GitHub than github.com, whose tokens this rule is for: name its own with --issuer.',
     )

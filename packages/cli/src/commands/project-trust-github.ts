@@ -1,4 +1,4 @@
-import { addressProblem } from '../broker-client/address.ts'
+import { addressProblem, isLoopback } from '../broker-client/address.ts'
 import { anyObject } from '../broker-client/check.ts'
 import type { Context } from '../context.ts'
 import { type Failure, failed, misuse } from '../failure.ts'
@@ -12,7 +12,7 @@ export interface GitHubRepository {
   readonly ownerId: string
 }
 
-export const publicGitHubApi = 'https://api.github.com'
+const publicGitHubApi = 'https://api.github.com'
 
 const limits = { timeoutMs: 10_000, bytes: 1_048_576, redirects: 3 } as const
 const ownerAndName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}\/[A-Za-z0-9._-]{1,100}$/
@@ -28,8 +28,6 @@ export async function lookUpRepository(
   api: string = publicGitHubApi,
 ): Promise<GitHubRepository> {
   if (!ownerAndName.test(name) || /\/\.{1,2}$/.test(name)) throw misuse('--github must be owner/name')
-  const problem = addressProblem(api)
-  if (problem !== undefined) throw misuse(`--github-api ${problem}`)
   const base = new URL(api)
   const url = new URL(`${base.pathname.replace(/\/+$/, '')}/repos/${name}`, base.origin)
   const found = repositoryIn(await ask(shell.fetch, url))
@@ -39,6 +37,31 @@ export async function lookUpRepository(
   if (repository.toLowerCase() !== name.toLowerCase())
     output.warn(`${cell(name)} was renamed: it is called ${cell(repository)} now. The rule is for its id.`)
   return found
+}
+
+/**
+ * Refuses ids of another GitHub for the tokens of github.com, where the same numbers are a stranger's repository. True for
+ * an API on this machine, which may be anything: the caller warns.
+ *
+ * @throws {Failure} exit 2 naming the flag.
+ */
+export function isOtherGitHub(api: string | undefined, issuer: string | undefined): boolean {
+  if (api === undefined) return false
+  const problem = addressProblem(api)
+  if (problem !== undefined) throw misuse(`--github-api ${problem}`)
+  const url = new URL(api)
+  if (url.origin === publicGitHubApi || !isOfGitHubCom(issuer)) return false
+  if (isLoopback(url)) return true
+  throw misuse(
+    '--github-api is another GitHub than github.com, whose tokens this rule would be for: there its ids are those of a stranger',
+    'Name the issuer of its own tokens: --issuer https://HOST/_services/token',
+  )
+}
+
+/** Also of its enterprises' own issuers, which are paths of the same host. */
+function isOfGitHubCom(issuer: string | undefined): boolean {
+  if (issuer === undefined) return true
+  return URL.canParse(issuer) && new URL(issuer).hostname === 'token.actions.githubusercontent.com'
 }
 
 async function ask(send: typeof fetch, first: URL): Promise<unknown> {

@@ -153,6 +153,46 @@ describe('project trust add --github', () => {
   })
 
   it.each([
+    ['https://github.acme.example/api/v3', ''],
+    ['https://api.github.com.evil.example', ''],
+    ['https://github.acme.example/api/v3', '--issuer https://token.actions.githubusercontent.com'],
+    ['https://github.acme.example/api/v3', '--issuer https://token.actions.githubusercontent.com/acme'],
+  ])('S10 does not take the ids of another GitHub for those of github.com: %s %s', async (api, more) => {
+    const { code, stderr } = await world.run(
+      add(`production --github acme/shop --github-api ${api} ${more}`.trim()),
+    )
+    expect(code).toBe(2)
+    expect(stderr).toContain('--github-api is another GitHub than github.com')
+    expect(stderr).toContain('--issuer https://HOST/_services/token')
+  })
+
+  it('adds nothing where a rule says the same already, and answers with that one', async () => {
+    const ids = '--github acme/twin --repository-id 75 --owner-id 65'
+    const command = add(`production ${ids}`)
+    const first = await world.json(command)
+    const { code, stdout, stderr } = await world.run(`${command} --json`)
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual(first)
+    expect(stderr).toContain(`Nothing was added: rule ${first.id} says the same already`)
+    expect((await world.run(command)).stdout).toContain('Trusted as shop in production already')
+    // Another environment, age, claim or refusal is another rule.
+    const others = [
+      add(`release ${ids}`),
+      `${command} --max-age-seconds 60`,
+      `${command} --github-environment live`,
+      `${command} --issuer ${world.issuer}`,
+      `${command} --audience https://keys.example`,
+    ]
+    const made = []
+    for (const other of others) made.push((await world.json(other)).id)
+    const spelled = add('production --issuer https://issuer.example --claim sub=twin --claim sub=two')
+    made.push((await world.json(spelled)).id, (await world.json(`${spelled} --refuse kind=debug`)).id)
+    expect(new Set([first.id, ...made]).size).toBe(8)
+    const reordered = add('production --issuer https://issuer.example --claim sub=two --claim sub=twin')
+    expect((await world.json(reordered)).id).toBe(made[5])
+  })
+
+  it.each([
     ['unknown', { status: 404 }, 'not_found', 'no public repository'],
     [
       'sent',
@@ -229,6 +269,19 @@ describe('project trust add for other platforms', () => {
     ['--github acme/shop --repository-id 74 --owner-id 65 --github-api https://api.example', '--github-api'],
     ['--github acme/shop --github-api http://api.example', '--github-api must use https'],
     ['--github acme', '--github must be owner/name'],
+    ['--github acme/shop --ref refs/heads/main', '--ref and --workflow belong together'],
+    ['--github acme/shop --workflow acme/shop/.github/workflows/x.yml@main', '--ref and --workflow'],
+    [
+      '--github acme/shop --ref refs/heads/main --workflow w --github-environment e',
+      '--github-environment or',
+    ],
+    [`--buildkite ${one} --org-id ${two}`, '--cluster-id, --queue-id or --branch'],
+    [
+      `--buildkite ${one} --org-id ${two} --queue-id ${one} --build-source ui`,
+      '--build-source needs --branch',
+    ],
+    [`--azure ${one} --tenant-id ${two}`, '--azure needs --application-id'],
+    [`--azure ${one} --application-id ${two}`, '--azure needs --tenant-id'],
     ['--github acme/shop --claim sub=a', '--claim does not belong to --github'],
     ['--github acme/shop --team acme', '--team does not belong to --github'],
     ['--gitlab acme/shop --namespace-id 72', '--gitlab needs --project-id'],
@@ -248,12 +301,40 @@ describe('project trust add for other platforms', () => {
   })
 
   it.each([
-    ['--gitlab acme/shop --project-id * --namespace-id 72', 'template.projectId'],
-    ['--fly acme* --org-id 1 --app-id 2', 'template.organization'],
+    ['--gitlab acme/shop --project-id * --namespace-id 72', '--project-id: has a *'],
+    ['--fly acme* --org-id 1 --app-id 2', '--fly: has a *'],
   ])('S09 the broker refuses a pattern in %s', async (flags, message) => {
     const { code, stderr } = await world.run(add(`production ${flags}`))
-    expect(code).toBe(1)
+    expect(code).toBe(2)
     expect(stderr).toContain(message)
+  })
+
+  it.each([
+    ['--github acme --repository-id 74 --owner-id 65', '--github: must be owner/name'],
+    [
+      '--github acme/shop --repository-id 74 --owner-id 65 --ref main --workflow w',
+      '--ref: must be a whole ref',
+    ],
+    [
+      '--github acme/shop --repository-id 74 --owner-id 65 --issuer https://evil.example',
+      '--issuer: not one',
+    ],
+    [
+      `--kubernetes shop/A --issuer https://c.example --service-account-id ${one}`,
+      '--kubernetes (name): must be the name',
+    ],
+    [`--buildkite ${one} --org-id ${two} --branch main --build-source x`, '--build-source: must be webhook'],
+  ])('names flags and not fields where the broker does not take %s', async (flags, message) => {
+    const command = add(`production ${flags}`)
+    const { code, stdout } = await world.run(`${command} --json`)
+    expect(code).toBe(2)
+    const { error } = JSON.parse(stdout)
+    expect(error).toMatchObject({ code: 'invalid_request', requestId: expect.stringMatching(/./) })
+    expect(error.message).toContain(message)
+    const { stderr, ...dry } = await world.run(`${command} --dry-run`)
+    expect(dry.code).toBe(2)
+    expect(stderr).toContain(message)
+    expect(stderr).not.toContain('template')
   })
 
   it('keeps its help in groups', async () => {

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import { type AccessToken, accessToken } from '../broker-client/answers.ts'
 import { type Act, type Context, connectToBroker } from '../context.ts'
 import { asFailure, errorBody, type Failure } from '../failure.ts'
-import { type IdentityFinding, probeIdentity } from '../identity/probe.ts'
-import { findWorkload } from '../identity/workload.ts'
+import { type IdentityFinding, probeIdentity, pulledSource } from '../identity/probe.ts'
+import { credentialText, howToLoad } from '../identity/words.ts'
 import { cell, instant, table } from '../output/text.ts'
 import { examples } from './examples.ts'
 
@@ -18,11 +18,12 @@ export function addWhoami(program: Command, act: Act): void {
 
 async function whoami(context: Context): Promise<number> {
   const operator = await readOperator(context).catch(asFailure)
-  const identity = await readIdentity(context).catch(asFailure)
+  const identity = await probeIdentity(context.shell).catch(asFailure)
   const isOperatorKnown = 'token' in operator
   const isKnown = isOperatorKnown || ('found' in identity && identity.found)
-  // Without an issuing point there is nothing to report on.
+  // Nobody could say anything: one reason is enough.
   if (!isOperatorKnown && !('found' in identity)) throw operator
+  if ('found' in identity && identity.notice !== undefined) context.output.warn(identity.notice)
   context.output.result(
     {
       // The wire body of an error comes with the report of what was tried.
@@ -34,6 +35,7 @@ async function whoami(context: Context): Promise<number> {
     },
     () => `${operatorText(operator)}\n${identityText(identity)}`,
   )
+  if (!isKnown && !isOperatorKnown && operator.next !== undefined) context.output.next(operator.next)
   return isKnown ? 0 : 1
 }
 
@@ -47,10 +49,6 @@ async function readOperator(context: Context): Promise<KnownOperator> {
   const { client, broker } = await connectToBroker(context)
   const token = await client.call('GET', '/v1/access-tokens/self', accessToken)
   return { url: broker.url, source: broker.source, token }
-}
-
-async function readIdentity({ shell }: Context): Promise<IdentityFinding> {
-  return await probeIdentity(shell, await findWorkload(shell))
 }
 
 function operatorText(operator: KnownOperator | Failure): string {
@@ -76,14 +74,18 @@ function identityText(identity: IdentityFinding | Failure): string {
 function findingText(identity: IdentityFinding): string {
   if (!identity.found) return `Identity: none. ${cell(identity.reason)}`
   const { claims, weakness } = identity
-  if (claims === undefined) return `Identity: an access token, from ${cell(identity.source)}`
+  const from = `from ${cell(identity.source)}${identity.source === pulledSource ? `, ${howToLoad}` : ''}`
+  if (claims === undefined) return `Identity: ${credentialText(identity.source)}, ${from}`
   const until = claims.exp === undefined ? 'no expiry' : `until ${instant(claims.exp * 1000)}`
-  const whose = `Identity: ${cell(claims.sub)} of ${cell(claims.iss)} for ${claims.aud.map(cell).join(', ')}, ${until}, from ${cell(identity.source)}`
+  const whose = `Identity: ${cell(claims.sub)} of ${cell(claims.iss)} for ${claims.aud.map(cell).join(', ')}, ${until}, ${from}`
   return weakness === undefined ? whose : `${whose}\nBeware: ${weakness}.`
 }
 
-function sourcesText({ sources }: IdentityFinding): string {
+function sourcesText(identity: IdentityFinding): string {
+  const { sources } = identity
   if (sources.length === 0) return ''
   const rows = sources.map(({ name, outcome, reason }) => [name, outcome.replace('_', ' '), reason])
-  return `\n\nWhere the SDK looked, in this order:\n${table(['SOURCE', 'OUTCOME', 'WHY'], rows)}`
+  const isNowhere = !identity.found && identity.code === 'issuing_point_missing'
+  const where = isNowhere ? 'Where the SDK would look, once a broker is named' : 'Where the SDK looked'
+  return `\n\n${where}, in this order:\n${table(['SOURCE', 'OUTCOME', 'WHY'], rows)}`
 }

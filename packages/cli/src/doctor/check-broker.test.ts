@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { onlyEnvironment } from '../testing/environment.ts'
 import { createFakeFetch, runCommand, temporaryFolder } from '../testing/shell.ts'
 import { checkClock } from './check-broker.ts'
 
@@ -28,6 +29,7 @@ describe('valetkey doctor', () => {
   const loadSdk = () => import('@valetkey/sdk')
 
   it('passes against a broker that serves', async () => {
+    onlyEnvironment(environment)
     const self = { id: 'vat_1', role: 'owner', expiresAt: null }
     const { fetch } = createFakeFetch({
       'GET /healthz': {},

@@ -1,12 +1,17 @@
 import { type Finding, fail, ok } from './finding.ts'
 
-const needed: readonly [number, number] = [20, 16]
+/** As `engines` of package.json says. */
+const needed: readonly number[] = [20, 18, 1]
 
 /** Whether this Node is new enough. */
 export function checkNode(current: string): Finding {
-  const [major = 0, minor = 0] = current.split('.').map(Number)
-  const enough = major > needed[0] || (major === needed[0] && minor >= needed[1])
-  return enough
+  return isEnough(current)
     ? ok('node', `Node ${current}`)
     : fail('node', `Node ${current} is too old`, `Install Node ${needed.join('.')} or later.`)
+}
+
+function isEnough(current: string): boolean {
+  const parts = current.split('.').map((part) => Number.parseInt(part, 10))
+  const different = needed.findIndex((part, index) => part !== (parts[index] ?? 0))
+  return different === -1 || (parts[different] ?? 0) > (needed[different] ?? 0)
 }

@@ -36,21 +36,26 @@ const identityVariables = [
  * and identity together: an identity goes only to the broker it was pulled from.
  */
 export async function findWorkload(shell: Shell): Promise<Workload> {
-  const named = identityVariables.some((name) => (shell.environment[name] ?? '') !== '')
-  const pulled = named ? undefined : await readPulled(shell)
-  if (pulled?.identityToken !== undefined) return pulled
+  const pulled = await findPulled(shell)
+  if (pulled !== undefined && 'identityToken' in pulled) return pulled
   const { url } = await locatePlace(shell)
-  return pulled?.notice === undefined ? { url } : { url, notice: pulled.notice }
+  return pulled === undefined ? { url } : { url, notice: pulled.notice }
 }
 
-async function readPulled(shell: Shell): Promise<(Partial<Workload> & { url: string }) | undefined> {
+/**
+ * What `valetkey env pull` wrote to `.env.local`, or why that is passed over. Nothing where the environment decides, or
+ * the file holds no identity.
+ *
+ * @throws {Failure} `issuing_point_missing` when its URL can't be one.
+ */
+export async function findPulled(
+  shell: Shell,
+): Promise<Required<Omit<Workload, 'notice'>> | { readonly notice: string } | undefined> {
+  if (identityVariables.some((name) => (shell.environment[name] ?? '') !== '')) return undefined
   const file = await readPrivateFile(join(shell.folder, '.env.local'), shell.userId)
   if (file.state === 'absent') return undefined
   if (file.state === 'untrusted')
-    return {
-      url: '',
-      notice: `.env.local was not used because ${file.reason}; \`valetkey env pull\` writes it anew`,
-    }
+    return { notice: `.env.local was not used because ${file.reason}; \`valetkey env pull\` writes it anew` }
   // Only these two: another variable of a file that came with a folder could name a command to run.
   const values = readEnvironmentFile(file.text, ['VALETKEY_URL', 'VALETKEY_ID_TOKEN'])
   const { VALETKEY_URL: url, VALETKEY_ID_TOKEN: identityToken } = values

@@ -46,7 +46,7 @@ export function createTestShell(argv: readonly string[], parts: ShellParts = {})
     environment: {},
     folder: replaced.folder ?? temporaryFolder(),
     pid: 4242,
-    nodeVersion: '20.16.0',
+    nodeVersion: '20.18.1',
     userId: process.getuid?.(),
     stdin: Object.assign(readable(input), { isTTY: terminal }),
     stdout: stream('stdout'),

@@ -37,6 +37,7 @@ export async function startBuildkite(options: PlatformOptions = {}): Promise<Fak
         job_id: job,
         agent_id: '0190a1b2-0000-4000-8000-000000000006',
         runner_environment: 'self-hosted',
+        ...onRequest,
       },
       fixedAddresses: ['https://agent.buildkite.com'],
       answer({ method, url, headers, text }, { mint }) {
@@ -44,8 +45,9 @@ export async function startBuildkite(options: PlatformOptions = {}): Promise<Fak
         if (headers.authorization !== `Token ${agentToken}`) return { status: 401 }
         const { audience = 'https://buildkite.com/acme', claims } = jsonBody(text)
         const asked = Array.isArray(claims) ? claims.map(String) : []
-        const ids = Object.entries(onRequest).filter(([name]) => asked.includes(name))
-        return { body: { token: mint(String(audience), Object.fromEntries(ids)) } }
+        const unasked = Object.keys(onRequest).filter((name) => !asked.includes(name))
+        const without = Object.fromEntries(unasked.map((name) => [name, undefined]))
+        return { body: { token: mint(String(audience), without) } }
       },
     },
     options,

@@ -17,6 +17,8 @@ export interface DenoDeployOptions extends PlatformOptions {
  * @see https://docs.deno.com/deploy/reference/oidc/
  */
 export async function startDenoDeploy(options: DenoDeployOptions): Promise<FakePlatform> {
+  const folder = join(options.nodeModules, '@deno', 'oidc')
+  makeOwnFolder(options.nodeModules, folder)
   const core = await startPlatform(
     {
       algorithm: 'RS256',
@@ -40,8 +42,6 @@ export async function startDenoDeploy(options: DenoDeployOptions): Promise<FakeP
     },
     options,
   )
-  const folder = join(options.nodeModules, '@deno', 'oidc')
-  mkdirSync(folder, { recursive: true })
   writeFileSync(
     join(folder, 'package.json'),
     '{"name":"@deno/oidc","type":"module","exports":"./index.js"}\n',
@@ -54,6 +54,16 @@ export async function startDenoDeploy(options: DenoDeployOptions): Promise<FakeP
       await core.close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+// A package that is there already may be a link into a package manager's store: it is neither written over nor removed.
+function makeOwnFolder(nodeModules: string, folder: string): void {
+  mkdirSync(join(nodeModules, '@deno'), { recursive: true })
+  try {
+    mkdirSync(folder)
+  } catch {
+    throw new TypeError('nodeModules: there is a package @deno/oidc in it already')
   }
 }
 

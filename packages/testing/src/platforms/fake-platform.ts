@@ -48,7 +48,10 @@ export interface FakePlatform {
   readonly asked: () => number
   /** How many of those who asked still wait for an answer. */
   readonly waiting: () => number
-  /** A token of this platform for any audience, faults or not. Claims go over the platform's. */
+  /**
+   * A token of this platform for any audience, faults or not, with every claim that a workload there can ask for. Claims
+   * go over the platform's.
+   */
   identity(audience: string, claims?: Readonly<Record<string, unknown>>): string
   /** From now on it has this fault; without one it is well again. With `times`, for so many answers only. */
   misbehave(fault?: PlatformFault, times?: number): void

@@ -1,8 +1,12 @@
 import type { FakePlatform, PlatformOptions } from './fake-platform.ts'
 import { startPlatform } from './start-platform.ts'
 
+const account = '117234567890123456789'
+const withoutAddress = { email: undefined, email_verified: undefined }
+
 /**
- * A Cloud Run service with the metadata server. Tokens live an hour.
+ * A Cloud Run service with the metadata server. The account's address is in tokens only where it is asked for by
+ * `format=full`. Tokens live an hour.
  *
  * @see https://cloud.google.com/docs/authentication/get-id-token#metadata-server
  */
@@ -11,7 +15,12 @@ export async function startGoogleCloud(options: PlatformOptions = {}): Promise<F
     {
       algorithm: 'RS256',
       lifetimeSeconds: 3_600,
-      claims: { sub: '117234567890123456789', azp: '117234567890123456789' },
+      claims: {
+        sub: account,
+        azp: account,
+        email: 'website@acme-shop.iam.gserviceaccount.com',
+        email_verified: true,
+      },
       fixedAddresses: ['http://metadata.google.internal', 'http://169.254.169.254'],
       answer({ method, url, headers }, { mint }) {
         const flavor = { 'metadata-flavor': 'Google' }
@@ -21,11 +30,8 @@ export async function startGoogleCloud(options: PlatformOptions = {}): Promise<F
         if (headers['metadata-flavor'] !== 'Google') return { status: 403 }
         const audience = url.searchParams.get('audience')
         if (audience === null) return { status: 400, headers: flavor }
-        const account = { email: 'website@acme-shop.iam.gserviceaccount.com', email_verified: true }
-        return {
-          headers: flavor,
-          body: mint(audience, url.searchParams.get('format') === 'full' ? account : {}),
-        }
+        const isFull = url.searchParams.get('format') === 'full'
+        return { headers: flavor, body: mint(audience, isFull ? {} : withoutAddress) }
       },
     },
     options,

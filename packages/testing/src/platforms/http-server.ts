@@ -44,7 +44,13 @@ export async function startHttpServer(
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      const url = new URL(request.url ?? '/', 'http://localhost')
+      // `GET //` is no path of a URL.
+      const target = `http://localhost${request.url}`
+      if (!URL.canParse(target)) {
+        response.writeHead(400).end()
+        return
+      }
+      const url = new URL(target)
       const text = Buffer.concat(chunks).toString()
       const given = answer({ method: request.method ?? 'GET', url, headers: request.headers, text })
       if (given === undefined) return

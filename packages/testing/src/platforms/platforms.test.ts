@@ -42,7 +42,11 @@ const starts: readonly (readonly [string, () => Promise<FakePlatform>, readonly 
     ['project_id', 'namespace_id', 'job_project_id', 'environment_protected', 'ref_protected'],
   ],
   ['CircleCI', startCircleci, ['oidc.circleci.com/org-id', 'oidc.circleci.com/project-id']],
-  ['Buildkite', startBuildkite, ['organization_slug', 'pipeline_slug', 'build_branch', 'build_source']],
+  [
+    'Buildkite',
+    startBuildkite,
+    ['organization_id', 'pipeline_id', 'cluster_id', 'build_branch', 'build_source'],
+  ],
   ['Bitbucket', () => startBitbucket({ audience }), ['repositoryUuid']],
   [
     'HCP Terraform',
@@ -58,8 +62,8 @@ const starts: readonly (readonly [string, () => Promise<FakePlatform>, readonly 
   ['Modal', startModal, ['workspace_id', 'environment_id', 'app_id', 'function_id']],
   ['SPIFFE', () => startSpiffe({ audience }), []],
   ['Kubernetes', () => startKubernetes({ audience }), ['kubernetes.io']],
-  ['Google Cloud', startGoogleCloud, []],
-  ['Azure', startAzure, ['oid', 'azp', 'tid']],
+  ['Google Cloud', startGoogleCloud, ['email', 'email_verified']],
+  ['Azure', startAzure, ['oid', 'azp', 'tid', 'ver']],
   ['AWS', startAws, ['https://sts.amazonaws.com/']],
 ]
 
@@ -189,5 +193,14 @@ describe('a fake', () => {
     expect([await exchange(own), await exchange(`${own.slice(0, -8)}AAAAAAAA`)]).toEqual([200, 401])
     await platform.close()
     expect(context()).toBeUndefined()
+  })
+
+  it('of Deno Deploy leaves a package that is there as it was', async () => {
+    const taken = mkdtempSync(join(tmpdir(), 'valetkey-testing-taken-'))
+    const first = await startDenoDeploy({ nodeModules: taken })
+    await expect(startDenoDeploy({ nodeModules: taken })).rejects.toThrow('nodeModules')
+    await first.close()
+    await (await startDenoDeploy({ nodeModules: taken })).close()
+    rmSync(taken, { recursive: true })
   })
 })

@@ -48,15 +48,18 @@ export const obtainFromAws: ObtainIdentity = async ([region = '', defaultRegion 
     const answer = await client.send(command, { abortSignal: context.signal })
     return checkMinted(platform, answer.WebIdentityToken, [audience], context)
   } catch (error) {
-    throw stsFailure(error)
+    throw stsFailure(error, chosen)
   } finally {
     client.destroy()
   }
 }
 
-// Of what the SDK throws only the name is safe to pass on: AccessDenied, OutboundWebIdentityFederationDisabled, ...
-function stsFailure(error: unknown): unknown {
+// Of what the SDK throws only names are safe to pass on: AccessDenied, OutboundWebIdentityFederationDisabled, ECONNREFUSED.
+function stsFailure(error: unknown, region: string): unknown {
   if (isConnectError(error)) return error
-  const name = error instanceof Error && /^[A-Za-z]{1,80}$/.test(error.name) ? ` (${error.name})` : ''
-  return gaveNone(platform, `STS GetWebIdentityToken failed${name}`)
+  const { name, code } = error as { readonly name?: unknown; readonly code?: unknown }
+  const known = [code, name].find((each) => typeof each === 'string' && /^[A-Z_a-z]{1,80}$/.test(each))
+  const isUnspecific = known === undefined || known === 'Error'
+  const hint = isUnspecific && region === '' ? ': AWS_REGION is not set' : isUnspecific ? '' : ` (${known})`
+  return gaveNone(platform, `STS GetWebIdentityToken failed${hint}`)
 }

@@ -1,5 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
-import { checkMinted, notEnabled } from '../mint.ts'
+import { checkMinted, gaveNone } from '../mint.ts'
 
 const platform = 'Bitbucket Pipelines'
 
@@ -11,6 +11,6 @@ const platform = 'Bitbucket Pipelines'
 export const obtainFromBitbucket: ObtainIdentity = ([token = ''], context) => {
   const { audience } = context.destination
   if (token === '')
-    throw notEnabled(platform, `the step asks for none: add \`oidc: { audiences: ["${audience}"] }\` to it`)
+    throw gaveNone(platform, `the step asks for none: add \`oidc: { audiences: ["${audience}"] }\` to it`)
   return checkMinted(platform, token, [audience], context)
 }

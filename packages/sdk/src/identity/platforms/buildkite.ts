@@ -1,5 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
-import { jsonField, mint, notEnabled, platformAddress } from '../mint.ts'
+import { gaveNone, jsonField, mint, platformAddress } from '../mint.ts'
 
 const platform = 'Buildkite'
 const defaultEndpoint = 'https://agent.buildkite.com/v3'
@@ -14,9 +14,9 @@ const claims = ['organization_id', 'pipeline_id', 'cluster_id', 'queue_id']
  */
 export const obtainFromBuildkite: ObtainIdentity = ([job = '', agentToken = '', endpoint = ''], context) => {
   if (job === '' || agentToken === '')
-    throw notEnabled(
+    throw gaveNone(
       platform,
-      'BUILDKITE_JOB_ID and BUILDKITE_AGENT_ACCESS_TOKEN are not both set: are they passed on to this process?',
+      'BUILDKITE_JOB_ID and BUILDKITE_AGENT_ACCESS_TOKEN are not both set; pass them on to this process',
     )
   const base = platformAddress(endpoint || defaultEndpoint, 'BUILDKITE_AGENT_ENDPOINT')
   const url = `${base.href.replace(/\/+$/, '')}/jobs/${encodeURIComponent(job)}/oidc/tokens`

@@ -14,7 +14,7 @@ export const obtainFromFly: ObtainIdentity = (_values, context) => requestFlyTok
 export function requestFlyToken(socketPath: string, context: Parameters<ObtainIdentity>[1]): Promise<string> {
   const body = { aud: context.destination.audience }
   return mint(
-    'Fly.io',
+    `Fly.io (socket ${socketPath})`,
     { url: 'http://localhost/v1/tokens/oidc', method: 'POST', body },
     ({ text }) => text.trim(),
     { ...context, fetch: fetchOverSocket(socketPath, 'the identity of Fly.io') },

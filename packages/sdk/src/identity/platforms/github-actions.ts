@@ -1,5 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
-import { jsonField, mint, notEnabled, platformAddress } from '../mint.ts'
+import { gaveNone, jsonField, mint, platformAddress } from '../mint.ts'
 
 const platform = 'GitHub Actions'
 
@@ -11,7 +11,7 @@ const platform = 'GitHub Actions'
  */
 export const obtainFromGithubActions: ObtainIdentity = ([address = '', credential = ''], context) => {
   if (address === '' || credential === '')
-    throw notEnabled(platform, '`permissions: id-token: write` is missing in the workflow')
+    throw gaveNone(platform, '`permissions: id-token: write` is missing in the workflow')
   const url = platformAddress(address, 'ACTIONS_ID_TOKEN_REQUEST_URL')
   // It has a query already: the audience is added to it, encoded.
   url.searchParams.set('audience', context.destination.audience)

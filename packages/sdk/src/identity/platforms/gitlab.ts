@@ -1,5 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
-import { checkMinted, notEnabled } from '../mint.ts'
+import { checkMinted, gaveNone } from '../mint.ts'
 
 const platform = 'GitLab CI'
 
@@ -12,7 +12,7 @@ const platform = 'GitLab CI'
 export const obtainFromGitlab: ObtainIdentity = ([token = ''], context) => {
   const { audience } = context.destination
   if (token === '')
-    throw notEnabled(
+    throw gaveNone(
       platform,
       `the job asks for none: add \`id_tokens: { VALETKEY_ID_TOKEN: { aud: ${audience} } }\` to it`,
     )

@@ -1,5 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
-import { checkMinted, notEnabled } from '../mint.ts'
+import { checkMinted, gaveNone } from '../mint.ts'
 
 const platform = 'HCP Terraform'
 
@@ -12,7 +12,7 @@ const platform = 'HCP Terraform'
 export const obtainFromHcpTerraform: ObtainIdentity = ([token = ''], context) => {
   const { audience } = context.destination
   if (token === '')
-    throw notEnabled(
+    throw gaveNone(
       platform,
       `set TFC_WORKLOAD_IDENTITY_AUDIENCE_VALETKEY to ${audience} in the workspace’s environment`,
     )

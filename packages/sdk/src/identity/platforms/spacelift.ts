@@ -10,5 +10,9 @@ const path = '/mnt/workspace/spacelift.oidc'
  *
  * @see https://docs.spacelift.io/integrations/cloud-providers/oidc
  */
-export const obtainFromSpacelift: ObtainIdentity = async ([token = ''], { now }) =>
-  checkUnexpired('Spacelift', token || (await readTokenFile(path, 'that Spacelift')), now())
+export const obtainFromSpacelift: ObtainIdentity = async ([token = ''], { destination, now }) =>
+  checkUnexpired(
+    'Spacelift',
+    token || (await readTokenFile(path, 'that Spacelift', destination.audience)),
+    now(),
+  )

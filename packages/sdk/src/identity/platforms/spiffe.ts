@@ -11,4 +11,9 @@ const variable = 'VALETKEY_SPIFFE_TOKEN_FILE'
  * @see https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md
  */
 export const obtainFromSpiffe: ObtainIdentity = async ([path = ''], context) =>
-  checkMinted('SPIFFE', await readTokenFile(path, variable), [context.destination.audience], context)
+  checkMinted(
+    'SPIFFE',
+    await readTokenFile(path, variable, context.destination.audience),
+    [context.destination.audience],
+    context,
+  )

@@ -1,5 +1,5 @@
 import type { ObtainIdentity } from '../identity-source.ts'
-import { jsonField, mint, notEnabled, platformAddress } from '../mint.ts'
+import { gaveNone, jsonField, mint, platformAddress } from '../mint.ts'
 
 const platform = 'Trigger.dev'
 const defaultAddress = 'https://api.trigger.dev'
@@ -10,7 +10,7 @@ const defaultAddress = 'https://api.trigger.dev'
  * @see https://trigger.dev/docs/oidc
  */
 export const obtainFromTriggerDev: ObtainIdentity = ([address = '', credential = ''], context) => {
-  if (credential === '') throw notEnabled(platform, 'TRIGGER_RUN_TOKEN is not set outside a deployed run')
+  if (credential === '') throw gaveNone(platform, 'TRIGGER_RUN_TOKEN is not set outside a deployed run')
   const base = platformAddress(address || defaultAddress, 'TRIGGER_API_URL')
   const url = `${base.href.replace(/\/+$/, '')}/api/v1/auth/oidc/token`
   const body = { audience: context.destination.audience }

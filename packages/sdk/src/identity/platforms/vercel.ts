@@ -1,6 +1,6 @@
 import { checkCredential } from '../check-credential.ts'
 import type { ObtainIdentity } from '../identity-source.ts'
-import { jsonField, mint, notEnabled } from '../mint.ts'
+import { gaveNone, jsonField, mint } from '../mint.ts'
 import { unverifiedClaims } from '../unverified-claims.ts'
 
 const platform = 'Vercel'
@@ -18,7 +18,7 @@ const vercelIssuer = { audience: exchangeUrl, origin: 'https://oidc.vercel.com',
  */
 export const obtainFromVercel: ObtainIdentity = ([found = ''], context) => {
   if (found === '')
-    throw notEnabled(
+    throw gaveNone(
       platform,
       'enable OIDC federation in the project’s settings, and ask while a request is being served',
     )

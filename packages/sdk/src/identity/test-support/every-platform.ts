@@ -92,7 +92,13 @@ export const everyPlatform: readonly PlatformCase[] = [
   { source: 'spiffe', title: 'SPIFFE', by: 'file', start: () => startSpiffe(forBroker) },
   { source: 'kubernetes', title: 'Kubernetes', by: 'file', start: () => startKubernetes(forBroker) },
   { source: 'google-cloud', title: 'Google Cloud', by: 'http', start: () => startGoogleCloud() },
-  { source: 'azure', title: 'Azure', by: 'http', start: () => startAzure(), audience: 'api://valetkey' },
+  {
+    source: 'azure',
+    title: 'Azure',
+    by: 'http',
+    start: () => startAzure(),
+    audience: '0d1e2f30-0000-4000-8000-000000000003',
+  },
   { source: 'aws', title: 'AWS', by: 'http', start: () => startAws() },
 ]
 
