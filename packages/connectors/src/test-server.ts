@@ -58,7 +58,15 @@ export async function serve(
 
 /** A driver's way out, over the real `fetch`, at a fixed time. */
 export function accessAt(now: number, changes: Partial<ProviderAccess> = {}): ProviderAccess {
-  return { fetch: globalThis.fetch, now: () => now, signal: AbortSignal.timeout(30_000), ...changes }
+  return {
+    fetch: globalThis.fetch,
+    now: () => now,
+    // A new one for each use: files share a process, and one made when this was loaded would be over by then.
+    get signal() {
+      return AbortSignal.timeout(30_000)
+    },
+    ...changes,
+  }
 }
 
 /** A request of the app for everything, with changes. */
