@@ -33,11 +33,9 @@ export function findClaim(claims: Claims, name: string): FoundClaim {
 
 /** The value of a claim, or undefined. Only members of the token's own: `toString` is not a claim. */
 export function valueAt(claims: Claims, name: string): unknown {
-  if (!name.startsWith('/')) return Object.hasOwn(claims, name) ? claims[name] : undefined
   let value: unknown = claims
-  for (const part of name.slice(1).split('/')) {
+  for (const member of pathOf(name)) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-    const member = part.replaceAll('~1', '/').replaceAll('~0', '~')
     if (!Object.hasOwn(value, member)) return undefined
     value = Reflect.get(value, member)
   }
@@ -74,6 +72,13 @@ function* textsUnder(
   }
 }
 
+/** The members that a claim's name leads through. */
+function pathOf(name: string): string[] {
+  if (!name.startsWith('/')) return [name]
+  const parts = name.slice(1).split('/')
+  return parts.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
 function pointer(path: readonly string[]): string {
   return path.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
@@ -82,12 +87,7 @@ function pointer(path: readonly string[]): string {
 export function nestClaims(texts: Readonly<Record<string, string>>): Record<string, unknown> {
   const root: Record<string, unknown> = Object.create(null)
   for (const [name, text] of Object.entries(texts)) {
-    const path = name.startsWith('/')
-      ? name
-          .slice(1)
-          .split('/')
-          .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-      : [name]
+    const path = pathOf(name)
     const last = path.pop() ?? ''
     let place = root
     for (const part of path) {

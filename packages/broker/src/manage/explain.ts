@@ -4,6 +4,7 @@ import type { VerifiedIdentity } from '../authenticate/verified-identity.ts'
 import type { BrokerContext } from '../context.ts'
 import { accept, answerFor, type Outcome, type Refusal, refuse } from '../refusal.ts'
 import { listTrustRules } from '../store/projects.ts'
+import { trustRuleOf } from '../store/trust-snapshot.ts'
 import { parseInput } from './input.ts'
 import { projectOf } from './projects.ts'
 
@@ -26,17 +27,7 @@ export async function explain(
   const project = await projectOf(context, reference)
   if (!project.ok) return project
   const { id, name } = project.value
-  const rules = (await listTrustRules(context.db, id)).map((row) => ({
-    id: row.id,
-    projectId: id,
-    projectName: name,
-    environment: row.environment,
-    issuer: row.issuer,
-    audience: row.audience,
-    claims: row.claims,
-    refuse: row.refuse,
-    maxAgeSeconds: row.max_age_seconds,
-  }))
+  const rules = (await listTrustRules(context.db, id)).map((row) => trustRuleOf(row, name))
 
   if ('claims' in input.value) {
     const explained = explainIdentity({ rules, claims: input.value.claims, now: context.now() })

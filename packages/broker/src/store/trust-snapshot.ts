@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { TrustRule } from '../authenticate/trust-rule.ts'
-import type { Schema } from './schema.ts'
+import type { Schema, TrustRuleRow } from './schema.ts'
 
 /** Projects and rules as they stood at one revision. */
 interface Snapshot {
@@ -115,17 +115,7 @@ async function readSnapshot(db: Kysely<Schema>): Promise<Snapshot> {
       for (const row of rules) {
         const list = rulesByIssuer.get(row.issuer) ?? []
         rulesByIssuer.set(row.issuer, list)
-        list.push({
-          id: row.id,
-          projectId: row.project_id,
-          projectName: row.project_name,
-          environment: row.environment,
-          issuer: row.issuer,
-          audience: row.audience,
-          claims: row.claims,
-          refuse: row.refuse,
-          maxAgeSeconds: row.max_age_seconds,
-        })
+        list.push(trustRuleOf(row, row.project_name))
       }
       return {
         revision: value,
@@ -138,4 +128,19 @@ async function readSnapshot(db: Kysely<Schema>): Promise<Snapshot> {
         ),
       }
     })
+}
+
+/** A stored rule, as identities are held against it. */
+export function trustRuleOf(row: TrustRuleRow, projectName: string): TrustRule {
+  return {
+    id: row.id,
+    projectId: row.project_id,
+    projectName,
+    environment: row.environment,
+    issuer: row.issuer,
+    audience: row.audience,
+    claims: row.claims,
+    refuse: row.refuse,
+    maxAgeSeconds: row.max_age_seconds,
+  }
 }

@@ -5,7 +5,7 @@ import { requestToken } from '../issuing-point/request-token.ts'
 import type { CheckedOptions } from '../request/call-options.ts'
 import { paramsOnWire } from '../request/on-wire.ts'
 import type { CheckedRequest } from '../request/token-request.ts'
-import { findTelemetry } from '../telemetry/telemetry.ts'
+import { inSpan } from '../telemetry/telemetry.ts'
 import { checkTokenResponse } from './check-token-response.ts'
 import type { Flight } from './flight.ts'
 import type { Ask } from './flights.ts'
@@ -33,13 +33,12 @@ export async function exchange(
     })
     return checkTokenResponse(answer, context.now())
   }
-  const telemetry = await findTelemetry()
   const attributes = {
     'valetkey.connector': request.connector,
     'valetkey.subject.type': request.subject.type,
     'valetkey.exchange.background': isBackground,
   }
-  return telemetry?.inSpan('valetkey.exchange', attributes, work) ?? work()
+  return inSpan('valetkey.exchange', attributes, work)
 }
 
 function bodyOf(

@@ -5,7 +5,7 @@ import { checkCredential } from '../identity/check-credential.ts'
 import type { FoundIdentity } from '../identity/identity-source.ts'
 import { obtainIdentity } from '../identity/obtain-identity.ts'
 import type { Destination, IssuingPointCall } from '../issuing-point/issuing-point.ts'
-import { findTelemetry } from '../telemetry/telemetry.ts'
+import { inSpan } from '../telemetry/telemetry.ts'
 
 /**
  * Obtains a credential, checks that it may go to the issuing point, and calls `send` with it.
@@ -21,21 +21,17 @@ export async function presentIdentity<Result>(
 ): Promise<Result> {
   const { source } = who
   const { now, read } = context
-  const telemetry = await findTelemetry()
   const obtainChecked = async (): Promise<string> => {
     const credential = await obtainIdentity(who, { ...transport, destination, now, read })
     return checkCredential(credential, source.name, destination, now())
   }
   const attributes = { 'valetkey.identity.source': source.name }
-  const obtain = (): Promise<string> =>
-    telemetry?.inSpan('valetkey.identity', attributes, obtainChecked) ?? obtainChecked()
+  const obtain = (): Promise<string> => inSpan('valetkey.identity', attributes, obtainChecked)
   const call = (credential: string): Promise<Result> => {
     const { origin } = destination
-    const address = origin === undefined ? undefined : { 'server.address': new URL(origin).hostname }
-    return (
-      telemetry?.inSpan('valetkey.call', { ...address }, (traceHeaders) =>
-        send({ ...transport, credential, traceHeaders }),
-      ) ?? send({ ...transport, credential })
+    const address = origin === undefined ? {} : { 'server.address': new URL(origin).hostname }
+    return inSpan('valetkey.call', address, (traceHeaders) =>
+      send({ ...transport, credential, traceHeaders }),
     )
   }
   const credential = await obtain()

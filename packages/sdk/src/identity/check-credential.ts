@@ -1,5 +1,6 @@
 import { identityUnavailable } from '../errors/connect-error.ts'
 import type { Destination } from '../issuing-point/issuing-point.ts'
+import { fixedAudiences } from './fixed-audience.ts'
 import { isForeignAudience, isKnownOther } from './foreign-audience.ts'
 import { unverifiedClaims } from './unverified-claims.ts'
 
@@ -31,7 +32,7 @@ export function checkCredential(
     throw identityUnavailable(`${from} holds characters that no token has, such as spaces`)
   const claims = unverifiedClaims(credential)
   if (claims === undefined) return credential
-  const isForeign = fixedAudience.has(source) ? isKnownOther : isForeignAudience
+  const isForeign = fixedAudiences.has(source) ? isKnownOther : isForeignAudience
   if (claims.audiences.some((audience) => isForeign(audience, destination)))
     throw identityUnavailable(
       `${from} is meant for another audience than ${destination.audience}, so it was not sent: ` +
@@ -42,9 +43,6 @@ export function checkCredential(
     throw identityUnavailable(`${from} expired at ${timeOf(expiresAtMs)}: ${remedyOf(source)}`)
   return credential
 }
-
-// Their tokens name the platform's own audience and no other. They are asked only by name.
-const fixedAudience: ReadonlySet<string> = new Set(['semaphore', 'spacelift', 'modal'])
 
 // The commands that bring a new credential, where one does.
 const remedies = new Map([

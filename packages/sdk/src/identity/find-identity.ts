@@ -4,6 +4,9 @@ import type { FoundIdentity } from './identity-source.ts'
 import { mayReceiveOperatorCredentials } from './operator-credential.ts'
 import { identitySources, type SourceRow } from './sources.ts'
 
+/** What is found where no source matches. It cannot be obtained. */
+export const noIdentity: FoundIdentity = { source: { name: 'none', partition: 'given' }, found: '' }
+
 /**
  * The identity that the environment shows: of the source that `VALETKEY_IDENTITY` names, else of the first that
  * matches. Decided from variables alone, at every call; nothing is probed, and nothing is remembered.
@@ -18,18 +21,16 @@ export function findIdentity(read: ReadEnvironment, destination: Destination): F
     const found = find(source, forced !== undefined, read, destination)
     if (found !== undefined) return { source, found }
   }
-  return { source: { name: 'none', partition: 'given' }, found: '' }
+  return noIdentity
 }
 
 /** What a source finds: undefined when it declines, '' when it matches and something is missing. */
 function find(
-  { name, partition, reads, shownBy }: SourceRow,
+  { name, partition, reads, shownBy, isOperators }: SourceRow,
   isForced: boolean,
   read: ReadEnvironment,
   destination: Destination,
 ): string | undefined {
-  const [first = ''] = reads
-  const isOperators = first.startsWith('VALETKEY_')
   const isVercel = name === 'vercel'
   // Vercel Connect takes Vercel's own identities, and no other platform's.
   if (destination.isVercelConnect && !isVercel) return undefined

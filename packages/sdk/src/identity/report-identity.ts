@@ -8,6 +8,7 @@ import { brokerToBe } from '../issuing-point/why-no-issuing-point.ts'
 import { checkCallOptions } from '../request/call-options.ts'
 import type { ConnectOptions } from '../request/types.ts'
 import { findIdentity } from './find-identity.ts'
+import { fixedAudiences } from './fixed-audience.ts'
 import { reportSources, type SourceReport } from './source-report.ts'
 import { unverifiedClaims } from './unverified-claims.ts'
 import { adviceForNone } from './why-no-identity.ts'
@@ -68,7 +69,7 @@ export async function reportIdentity(
     )
     const source = ambient?.source.name ?? 'the identity option'
     const claims = unverifiedClaims(credential)
-    const weakness = weaknesses.get(source)
+    const weakness = fixedAudiences.get(source)
     return {
       issuingPoint,
       source,
@@ -106,11 +107,3 @@ function shown(
     ...(expiresAtSeconds === undefined ? undefined : { exp: expiresAtSeconds }),
   }
 }
-
-const fixed =
-  'Its audience is the platform’s and not the issuing point’s: whoever receives it can use it wherever'
-const weaknesses: ReadonlyMap<string, string> = new Map([
-  ['semaphore', `${fixed} that organization’s jobs are trusted, for a day`],
-  ['spacelift', `${fixed} that account’s runs are trusted`],
-  ['modal', `${fixed} that function is trusted`],
-])

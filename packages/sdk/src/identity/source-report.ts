@@ -39,24 +39,18 @@ export function reportSources(
     if (isDecided) return { name, outcome: 'not_asked', reason: `${found.name} comes first` }
     const reason =
       forced !== undefined && forced !== name
-        ? `VALETKEY_IDENTITY asks for ${hasSource(forced) ? forced : 'another'}`
+        ? `VALETKEY_IDENTITY asks for ${identitySources.some((each) => each.name === forced) ? forced : 'another'}`
         : whyDeclined(source, read, destination)
     return { name, outcome: 'declined', reason }
   })
 }
 
-/** Whether there is a source of this name. */
-export function hasSource(name: string): boolean {
-  return identitySources.some((source) => source.name === name)
-}
-
 /** Why a source does not match here. Names variables, never their values. */
 export function whyDeclined(
-  { name, reads, shownBy }: SourceRow,
+  { name, shownBy, isOperators }: SourceRow,
   read: ReadEnvironment,
   destination: Destination,
 ): string {
-  const isOperators = reads[0]?.startsWith('VALETKEY_') === true
   if (destination.isVercelConnect && !isOperators && name !== 'vercel')
     return 'Vercel Connect does not take it'
   if (isOperators && shownBy.some((variable) => read(variable) !== undefined))

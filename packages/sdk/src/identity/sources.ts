@@ -4,6 +4,8 @@ import type { IdentitySource } from './identity-source.ts'
 export interface SourceRow extends IdentitySource {
   /** The variables whose values it needs; for a given one, the first that is set holds the credential. */
   readonly reads: readonly string[]
+  /** Its variables are the operator's own: what they bring has its rules about where it goes. */
+  readonly isOperators: boolean
   /** Any of these shows that the process runs there. Where there are none, only `VALETKEY_IDENTITY` chooses it. */
   readonly shownBy: readonly string[]
 }
@@ -79,6 +81,7 @@ function row(name: string, holdsCredential: boolean, reads: string, shownBy: str
   return {
     name,
     partition: holdsCredential ? 'given' : name,
+    isOperators: reads.startsWith('VALETKEY_'),
     reads: reads.split(' '),
     shownBy: shownBy.split(' ').filter(Boolean),
   }

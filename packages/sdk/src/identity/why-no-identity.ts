@@ -1,11 +1,9 @@
 import type { ReadEnvironment } from '../client/environment.ts'
 import { type ConnectError, identityUnavailable } from '../errors/connect-error.ts'
 import type { Destination } from '../issuing-point/issuing-point.ts'
-import type { FoundIdentity } from './identity-source.ts'
+import { noIdentity } from './find-identity.ts'
 import { reportSources, whyDeclined } from './source-report.ts'
 import { identitySources } from './sources.ts'
-
-const none: FoundIdentity = { source: { name: 'none', partition: 'given' }, found: '' }
 
 /** What to do when no source matches. */
 export const adviceForNone: string =
@@ -16,7 +14,9 @@ export const adviceForNone: string =
 export function whyNoIdentity(read: ReadEnvironment, destination: Destination): ConnectError {
   const forced = read('VALETKEY_IDENTITY')
   if (forced === undefined) {
-    const reasons = reportSources(read, destination, none).map(({ name, reason }) => `  ${name}: ${reason}`)
+    const reasons = reportSources(read, destination, noIdentity).map(
+      ({ name, reason }) => `  ${name}: ${reason}`,
+    )
     return identityUnavailable(
       `No identity was found. Asked, in this order:\n${reasons.join('\n')}\n${adviceForNone}`,
     )

@@ -1,4 +1,5 @@
 import { errorCodes } from '@valetkey/protocol'
+import { isRecord } from './is-record.ts'
 import type {
   MockConsent,
   MockFailure,
@@ -124,10 +125,6 @@ function onlyKnown(value: unknown, names: readonly string[], place: string): Rec
       `mockIssuingPoint: ${place} has no ${JSON.stringify(unknown)}: known are ${names.join(', ')}`,
     )
   return value
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function mustBe(name: string, what: string): TypeError {

@@ -1,4 +1,5 @@
 import type { AuthorizationDetail, Subject } from '@valetkey/protocol'
+import { isRecord } from './is-record.ts'
 import type { MockCall } from './types.ts'
 import { type Outcome, refuse } from './wire.ts'
 
@@ -134,8 +135,4 @@ function parseObject(json: string): Readonly<Record<string, unknown>> | undefine
   } catch {
     return undefined
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
